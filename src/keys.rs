@@ -1,0 +1,214 @@
+//! Keys: which lanes an item is in, and how a key is derived from args (R7).
+
+use alloc::{
+    string::{String, ToString},
+    sync::Arc,
+    vec::Vec,
+};
+use core::fmt;
+
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor},
+};
+use serde_json::value::RawValue;
+
+use crate::{error::InputError, json::Json};
+
+/// The most keys an item may have (R32).
+pub const MAX_KEYS: usize = 64;
+/// The longest key in bytes (R32).
+pub const MAX_KEY_BYTES: usize = 1024;
+
+/// An item's scheduling keys: real keys, or the lane `unknown`.
+///
+/// Serialised as an array of strings, or the bare string `"unknown"`; so a key that is spelled
+/// "unknown" does not collide with the lane.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key(Option<Arc<[Arc<str>]>>);
+
+impl Key {
+    /// The serial lane of items without a key.
+    pub const UNKNOWN: Self = Self(None);
+
+    /// One key.
+    ///
+    /// # Errors
+    /// [`InputError::TooLong`] above 1,024 bytes.
+    pub fn one(key: impl Into<Arc<str>>) -> Result<Self, InputError> {
+        Self::new([key])
+    }
+
+    /// Several keys, in order, duplicates counted once; none → `unknown`.
+    ///
+    /// # Errors
+    /// [`InputError::TooLong`] above 64 keys or 1,024 bytes in one.
+    pub fn new<K: Into<Arc<str>>>(keys: impl IntoIterator<Item = K>) -> Result<Self, InputError> {
+        let mut unique: Vec<Arc<str>> = Vec::new();
+        for key in keys {
+            let key = key.into();
+            InputError::check_len("key", key.len(), MAX_KEY_BYTES, "bytes")?;
+            if !unique.contains(&key) {
+                unique.push(key);
+            }
+            InputError::check_len("key", unique.len(), MAX_KEYS, "keys")?;
+        }
+        if unique.is_empty() { Ok(Self::UNKNOWN) } else { Ok(Self(Some(unique.into()))) }
+    }
+
+    /// From a JSON value as a call or a key extractor gives it: a string, an integer within ±(2^53−1),
+    /// or an array of these; anything else counts as no key.
+    ///
+    /// # Errors
+    /// As [`Key::new`].
+    pub fn from_json(value: &Json) -> Result<Option<Self>, InputError> {
+        keys_of(value.as_str())
+    }
+
+    /// Derives the key from `args.id`, else `args.ids`, else `unknown` (R7).
+    ///
+    /// # Errors
+    /// As [`Key::new`].
+    pub fn derive(args: &Json) -> Result<Self, InputError> {
+        let Ok(Ids { id, ids }) = serde_json::from_str::<Ids<'_>>(args.as_str()) else {
+            return Ok(Self::UNKNOWN); // not an object
+        };
+        for candidate in [id, ids].into_iter().flatten() {
+            if let Some(key) = keys_of(candidate.get())? {
+                return Ok(key);
+            }
+        }
+        Ok(Self::UNKNOWN)
+    }
+
+    /// The real keys; empty for `unknown`.
+    #[must_use]
+    pub fn keys(&self) -> &[Arc<str>] {
+        self.0.as_deref().unwrap_or_default()
+    }
+
+    /// Whether this is the lane of items without a key.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// The union of two keys, as a squash makes it (R17): real keys beat `unknown`.
+    ///
+    /// # Errors
+    /// As [`Key::new`].
+    pub fn union(&self, other: &Self) -> Result<Self, InputError> {
+        Self::new(self.keys().iter().chain(other.keys()).cloned())
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            None => f.write_str("unknown"),
+            Some(keys) => f.write_str(&keys.join("+")),
+        }
+    }
+}
+
+impl Serialize for Key {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0 {
+            None => serializer.serialize_str("unknown"),
+            Some(keys) => keys.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct KeyVisitor;
+        impl<'de> Visitor<'de> for KeyVisitor {
+            type Value = Key;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array of strings or \"unknown\"")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, word: &str) -> Result<Key, E> {
+                if word == "unknown" { Ok(Key::UNKNOWN) } else { Err(E::invalid_value(Unexpected::Str(word), &self)) }
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Key, A::Error> {
+                let mut keys: Vec<Arc<str>> = Vec::new();
+                while let Some(key) = seq.next_element::<Arc<str>>()? {
+                    keys.push(key);
+                }
+                Key::new(keys).map_err(serde::de::Error::custom)
+            }
+        }
+        deserializer.deserialize_any(KeyVisitor)
+    }
+}
+
+/// `args.id` and `args.ids`, unparsed; the last of a repeated field counts, as in `JSON.parse`.
+struct Ids<'a> {
+    id: Option<&'a RawValue>,
+    ids: Option<&'a RawValue>,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Ids<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct IdsVisitor;
+        impl<'de> Visitor<'de> for IdsVisitor {
+            type Value = Ids<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Ids<'de>, A::Error> {
+                #[derive(Deserialize)]
+                #[serde(field_identifier, rename_all = "lowercase")]
+                enum Field {
+                    Id,
+                    Ids,
+                    #[serde(other)]
+                    Other,
+                }
+                let mut found = Ids { id: None, ids: None };
+                while let Some(field) = map.next_key()? {
+                    match field {
+                        Field::Id => found.id = Some(map.next_value()?),
+                        Field::Ids => found.ids = Some(map.next_value()?),
+                        Field::Other => drop(map.next_value::<IgnoredAny>()?),
+                    }
+                }
+                Ok(found)
+            }
+        }
+        deserializer.deserialize_map(IdsVisitor)
+    }
+}
+
+/// The key in a JSON value: a scalar, or an array of scalars of which those that are no key are left out.
+fn keys_of(text: &str) -> Result<Option<Key>, InputError> {
+    if let Some(key) = scalar(text) {
+        return Key::one(key).map(Some);
+    }
+    let Ok(list) = serde_json::from_str::<Vec<&RawValue>>(text) else { return Ok(None) };
+    let key = Key::new(list.iter().filter_map(|raw| scalar(raw.get())))?;
+    Ok(if key.is_unknown() { None } else { Some(key) })
+}
+
+/// A string as it is; an integer within ±(2^53−1) as its decimal text, so `1`, `1.0` and `"1"` are one key.
+fn scalar(text: &str) -> Option<String> {
+    const MAX_SAFE: i64 = (1 << 53) - 1;
+    if text.starts_with('"') {
+        return serde_json::from_str(text).ok();
+    }
+    let number: serde_json::Number = serde_json::from_str(text).ok()?;
+    let integer = number.as_i64().or_else(|| number.as_f64().and_then(whole))?;
+    (-MAX_SAFE..=MAX_SAFE).contains(&integer).then(|| integer.to_string())
+}
+
+#[expect(clippy::float_cmp, clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "an exact round trip is the question")]
+fn whole(number: f64) -> Option<i64> {
+    let integer = number as i64;
+    (integer as f64 == number).then_some(integer)
+}

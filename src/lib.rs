@@ -1,0 +1,38 @@
+//! Offline-first transactions that lose nothing: a deterministic, sans-IO outbox.
+//!
+//! [`Outbox`] is a pure state machine: [`Input`]s go in with the time, [`Effect`]s come out. It does no
+//! I/O, reads no clock and owns no randomness, so the same code runs under tokio, in a browser, and in
+//! a simulator that replays any disaster from a seed.
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod before_retry;
+mod config;
+mod effect;
+mod error;
+mod explain;
+mod input;
+mod item;
+mod json;
+mod keys;
+mod outbox;
+pub mod record;
+pub mod storage;
+mod time;
+
+pub use before_retry::{Rewrite, Verdict};
+pub use config::{AttemptLimit, Config, Exhausted, MAX_CONCURRENCY, MAX_NAME_BYTES, MAX_TIMEOUT_MS, MutatorConfig};
+pub use effect::{AskedItem, Effect, Event, ParkReason, Place, Reply, Sent, ViewChange};
+pub use error::{CallError, ConfigError, HookError, InputError};
+pub use explain::{Blocked, Reason};
+pub use input::{AskId, AttemptOutcome, CallId, Failure, Input, Poke, Trigger};
+pub use item::{
+    AttemptId, Class, Draft, Epoch, FailureRecord, Item, ItemId, MAX_ERROR_BYTES, MAX_ID_BYTES, Outcome, Seq, SerializedError,
+};
+pub use json::Json;
+pub use keys::{Key, MAX_KEY_BYTES, MAX_KEYS};
+pub use outbox::Outbox;
+pub use time::Timestamp;

@@ -1,0 +1,284 @@
+//! The stored form of items and failure records: camelCase JSON, with migration and quarantine (R23–R25).
+//!
+//! | field | meaning |
+//! |---|---|
+//! | `version`, `id`, `key`, `barrier` | keep their meaning in every version (R24); `barrier` only if true |
+//! | `mutatorName`, `args`, `createdAt`, `retryCount`, `nextAttemptAt` | always there |
+//! | `idempotencyKey`, `lastError`, `metadata`, `retryAfter`, `lastClass` | when known |
+//! | `claimed` | only if true: a claim whose result is not recorded |
+//!
+//! `seq` is the row's own key in every store, not part of the text.
+
+use alloc::{
+    borrow::Cow,
+    boxed::Box,
+    format,
+    string::{String, ToString},
+    sync::Arc,
+};
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::{
+    item::{Class, FailureRecord, Item, ItemId, Seq, SerializedError},
+    json::Json,
+    keys::Key,
+    time::Timestamp,
+};
+
+/// The version this build writes. Records of a newer one are parked, their bytes untouched (R23).
+pub const VERSION: u32 = 1;
+
+/// What a stored row turned out to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Decoded {
+    /// An item of a known version.
+    Item(Item),
+    /// A newer version, or a body that cannot be read: the head is known, the rest stays in storage.
+    Opaque {
+        /// What could be read; `args` is `null` where it could not.
+        item: Item,
+        /// The problem with the body; `None` if only the version is newer.
+        problem: Option<String>,
+    },
+    /// Not even the head can be read (R24).
+    Unreadable {
+        /// Why.
+        problem: String,
+    },
+}
+
+/// The text to store for `item`.
+///
+/// # Panics
+/// Never: an item holds only what JSON can carry.
+#[must_use]
+pub fn encode(item: &Item) -> Arc<str> {
+    let text = serde_json::to_string(&V1Ref::from(item)).expect("an item holds only strings, numbers and JSON");
+    Arc::from(text)
+}
+
+/// Reads a row. Never fails: what cannot be read is said to be so.
+///
+/// `intern` turns a mutator's name into shared text.
+pub fn decode(seq: Seq, record: &[u8], mut intern: impl FnMut(&str) -> Arc<str>) -> Decoded {
+    let text = match core::str::from_utf8(record) {
+        Ok(text) => text,
+        Err(e) => return Decoded::Unreadable { problem: e.to_string() },
+    };
+    match serde_json::from_str::<V1<'_>>(text) {
+        Ok(v1) if v1.version == VERSION => Decoded::Item(v1.into_item(seq, intern)),
+        body => match serde_json::from_str::<Head<'_>>(text) {
+            Err(e) => Decoded::Unreadable { problem: e.to_string() },
+            Ok(head) if head.version == 0 => Decoded::Unreadable { problem: "version 0 never existed".into() },
+            Ok(head) => {
+                let problem = if head.version > VERSION { None } else { body.err().map(|e| e.to_string()) };
+                Decoded::Opaque { item: head.into_item(seq, &mut intern), problem }
+            }
+        },
+    }
+}
+
+/// The text to store for a failure record.
+///
+/// # Panics
+/// Never: a failure record holds only what JSON can carry.
+#[must_use]
+pub fn encode_failure(failure: &FailureRecord) -> Arc<str> {
+    let stored = FailureRef { failed_at: failure.failed_at, error: &failure.error, seq: failure.item.seq, item: V1Ref::from(&failure.item) };
+    Arc::from(serde_json::to_string(&stored).expect("a failure record holds only strings, numbers and JSON"))
+}
+
+/// Reads a failure record.
+///
+/// # Errors
+/// Says why it cannot be read.
+pub fn decode_failure(record: &[u8], mut intern: impl FnMut(&str) -> Arc<str>) -> Result<FailureRecord, String> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Stored<'a> {
+        failed_at: Timestamp,
+        error: SerializedError,
+        seq: Seq,
+        #[serde(borrow)]
+        item: &'a RawValue,
+    }
+    let stored: Stored<'_> = serde_json::from_slice(record).map_err(|e| e.to_string())?;
+    match decode(stored.seq, stored.item.get().as_bytes(), &mut intern) {
+        Decoded::Item(item) => Ok(FailureRecord { failed_at: stored.failed_at, error: stored.error, item }),
+        Decoded::Opaque { problem, item } => {
+            Err(problem.unwrap_or_else(|| format!("its item is of version {}, newer than {VERSION}", item.version)))
+        }
+        Decoded::Unreadable { problem } => Err(problem),
+    }
+}
+
+/// Replaces the args in a record's text, for a mutator's `upgrade` (R23).
+///
+/// # Panics
+/// Never: an item holds only what JSON can carry.
+#[must_use]
+pub fn with_args(mut item: Item, args: Json) -> Arc<str> {
+    item.args = args;
+    encode(&item)
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct V1Ref<'a> {
+    version: u32,
+    id: &'a ItemId,
+    key: &'a Key,
+    #[serde(skip_serializing_if = "is_false")]
+    barrier: bool,
+    mutator_name: &'a str,
+    args: &'a Json,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    idempotency_key: Option<&'a str>,
+    created_at: Timestamp,
+    retry_count: u32,
+    next_attempt_at: Timestamp,
+    #[serde(skip_serializing_if = "is_false")]
+    claimed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_class: Option<Class>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_error: Option<&'a SerializedError>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<&'a Json>,
+}
+
+impl<'a> From<&'a Item> for V1Ref<'a> {
+    fn from(item: &'a Item) -> Self {
+        Self {
+            version: VERSION,
+            id: &item.id,
+            key: &item.key,
+            barrier: item.barrier,
+            mutator_name: &item.mutator_name,
+            args: &item.args,
+            idempotency_key: item.idempotency_key.as_deref(),
+            created_at: item.created_at,
+            retry_count: item.retry_count,
+            next_attempt_at: item.next_attempt_at,
+            claimed: item.claimed,
+            retry_after: item.retry_after,
+            last_class: item.last_class,
+            last_error: item.last_error.as_deref(),
+            metadata: item.metadata.as_ref(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct FailureRef<'a> {
+    failed_at: Timestamp,
+    error: &'a SerializedError,
+    seq: Option<Seq>,
+    item: V1Ref<'a>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct V1<'a> {
+    version: u32,
+    id: ItemId,
+    key: Key,
+    #[serde(default)]
+    barrier: bool,
+    #[serde(borrow)]
+    mutator_name: Cow<'a, str>,
+    args: Box<RawValue>,
+    #[serde(default)]
+    idempotency_key: Option<Arc<str>>,
+    created_at: Timestamp,
+    retry_count: u32,
+    next_attempt_at: Timestamp,
+    #[serde(default)]
+    claimed: bool,
+    #[serde(default)]
+    retry_after: Option<Timestamp>,
+    #[serde(default)]
+    last_class: Option<Class>,
+    #[serde(default)]
+    last_error: Option<Box<SerializedError>>,
+    #[serde(default)]
+    metadata: Option<Box<RawValue>>,
+}
+
+impl V1<'_> {
+    fn into_item(self, seq: Seq, mut intern: impl FnMut(&str) -> Arc<str>) -> Item {
+        Item {
+            idempotency_key: self.idempotency_key.map(|key| share(key, &self.id)),
+            id: self.id,
+            seq: Some(seq),
+            mutator_name: intern(&self.mutator_name),
+            args: Json::trusted(self.args),
+            key: self.key,
+            created_at: self.created_at,
+            retry_count: self.retry_count,
+            next_attempt_at: self.next_attempt_at,
+            retry_after: self.retry_after,
+            last_class: self.last_class,
+            last_error: self.last_error,
+            metadata: self.metadata.map(Json::trusted),
+            claimed: self.claimed,
+            barrier: self.barrier,
+            version: self.version,
+        }
+    }
+}
+
+/// An idempotency key that is the item's id shares its text.
+fn share(key: Arc<str>, id: &ItemId) -> Arc<str> {
+    if *key == *id.as_str() { id.text() } else { key }
+}
+
+/// What keeps its meaning in every version (R24), and what may be shown if it happens to be readable.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Head<'a> {
+    version: u32,
+    id: ItemId,
+    key: Key,
+    #[serde(default)]
+    barrier: bool,
+    #[serde(default, borrow)]
+    mutator_name: Option<&'a RawValue>,
+    #[serde(default)]
+    args: Option<Box<RawValue>>,
+}
+
+impl Head<'_> {
+    fn into_item(self, seq: Seq, intern: &mut impl FnMut(&str) -> Arc<str>) -> Item {
+        let name: Option<String> = self.mutator_name.and_then(|raw| serde_json::from_str(raw.get()).ok());
+        Item {
+            id: self.id,
+            seq: Some(seq),
+            mutator_name: intern(name.as_deref().unwrap_or_default()),
+            args: self.args.map_or_else(Json::null, Json::trusted),
+            key: self.key,
+            idempotency_key: None,
+            created_at: Timestamp::ZERO,
+            retry_count: 0,
+            next_attempt_at: Timestamp::ZERO,
+            retry_after: None,
+            last_class: None,
+            last_error: None,
+            metadata: None,
+            claimed: false,
+            barrier: self.barrier,
+            version: self.version,
+        }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
