@@ -1,9 +1,6 @@
 //! Errors: each says what, where and what to do, and who is to blame (caller, storage).
 
-use alloc::{
-    string::{String, ToString},
-
-};
+use alloc::string::{String, ToString};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -125,7 +122,9 @@ pub enum HookError {
         limit_ms: u64,
     },
     /// The answer names an item that was not asked about, or the same one twice.
-    #[error("beforeRetry answered `{id}`, which it was not asked about (or answered twice); new ids are not allowed")]
+    #[error(
+        "beforeRetry answered `{id}`, which it was not asked about (or answered twice); new ids are not allowed"
+    )]
     NotAsked {
         /// The item's id.
         id: ItemId,
@@ -155,4 +154,3 @@ pub enum HookError {
         cause: InputError,
     },
 }
-

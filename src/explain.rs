@@ -5,7 +5,11 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{effect::ParkReason, item::{ItemId, Seq}, time::Timestamp};
+use crate::{
+    effect::ParkReason,
+    item::{ItemId, Seq},
+    time::Timestamp,
+};
 
 /// Why an item is not being sent right now (or that it is), and when that can next change by itself.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -198,4 +198,3 @@ pub enum Poke {
         more: bool,
     },
 }
-

@@ -183,6 +183,9 @@ pub struct Item {
     /// Waits for everything before it and holds everything after it (R7).
     #[serde(default)]
     pub barrier: bool,
+    /// How often its args were rewritten: the n-th rewrite's idempotency key ends in `.n+1` (R21).
+    #[serde(default)]
+    pub rewrites: u32,
     /// The record's version; above [`crate::record::VERSION`] it is parked, its bytes untouched (R23).
     pub version: u32,
 }

@@ -131,7 +131,11 @@ impl<'de> Deserialize<'de> for Key {
             }
 
             fn visit_str<E: serde::de::Error>(self, word: &str) -> Result<Key, E> {
-                if word == "unknown" { Ok(Key::UNKNOWN) } else { Err(E::invalid_value(Unexpected::Str(word), &self)) }
+                if word == "unknown" {
+                    Ok(Key::UNKNOWN)
+                } else {
+                    Err(E::invalid_value(Unexpected::Str(word), &self))
+                }
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Key, A::Error> {
@@ -207,7 +211,12 @@ fn scalar(text: &str) -> Option<String> {
     (-MAX_SAFE..=MAX_SAFE).contains(&integer).then(|| integer.to_string())
 }
 
-#[expect(clippy::float_cmp, clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "an exact round trip is the question")]
+#[expect(
+    clippy::float_cmp,
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "an exact round trip is the question"
+)]
 fn whole(number: f64) -> Option<i64> {
     let integer = number as i64;
     (integer as f64 == number).then_some(integer)

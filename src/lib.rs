@@ -9,30 +9,38 @@
 
 extern crate alloc;
 
+mod backoff;
 mod before_retry;
 mod config;
 mod effect;
 mod error;
 mod explain;
+mod index;
 mod input;
 mod item;
 mod json;
 mod keys;
+mod lane;
 mod outbox;
 pub mod record;
+mod recording;
 pub mod storage;
 mod time;
 
 pub use before_retry::{Rewrite, Verdict};
-pub use config::{AttemptLimit, Config, Exhausted, MAX_CONCURRENCY, MAX_NAME_BYTES, MAX_TIMEOUT_MS, MutatorConfig};
+pub use config::{
+    AttemptLimit, Config, Exhausted, MAX_CONCURRENCY, MAX_NAME_BYTES, MAX_TIMEOUT_MS, MutatorConfig,
+};
 pub use effect::{AskedItem, Effect, Event, ParkReason, Place, Reply, Sent, ViewChange};
 pub use error::{CallError, ConfigError, HookError, InputError};
 pub use explain::{Blocked, Reason};
 pub use input::{AskId, AttemptOutcome, CallId, Failure, Input, Poke, Trigger};
 pub use item::{
-    AttemptId, Class, Draft, Epoch, FailureRecord, Item, ItemId, MAX_ERROR_BYTES, MAX_ID_BYTES, Outcome, Seq, SerializedError,
+    AttemptId, Class, Draft, Epoch, FailureRecord, Item, ItemId, MAX_ERROR_BYTES, MAX_ID_BYTES, Outcome, Seq,
+    SerializedError,
 };
 pub use json::Json;
 pub use keys::{Key, MAX_KEY_BYTES, MAX_KEYS};
 pub use outbox::Outbox;
+pub use recording::{Recording, replay};
 pub use time::Timestamp;

@@ -6,6 +6,7 @@
 //! | `mutatorName`, `args`, `createdAt`, `retryCount`, `nextAttemptAt` | always there |
 //! | `idempotencyKey`, `lastError`, `metadata`, `retryAfter`, `lastClass` | when known |
 //! | `claimed` | only if true: a claim whose result is not recorded |
+//! | `rewrites` | only if not 0: how often the hook changed the args (R21) |
 //!
 //! `seq` is the row's own key in every store, not part of the text.
 
@@ -56,7 +57,8 @@ pub enum Decoded {
 /// Never: an item holds only what JSON can carry.
 #[must_use]
 pub fn encode(item: &Item) -> Arc<str> {
-    let text = serde_json::to_string(&V1Ref::from(item)).expect("an item holds only strings, numbers and JSON");
+    let text =
+        serde_json::to_string(&V1Ref::from(item)).expect("an item holds only strings, numbers and JSON");
     Arc::from(text)
 }
 
@@ -72,7 +74,9 @@ pub fn decode(seq: Seq, record: &[u8], mut intern: impl FnMut(&str) -> Arc<str>)
         Ok(v1) if v1.version == VERSION => Decoded::Item(v1.into_item(seq, intern)),
         body => match serde_json::from_str::<Head<'_>>(text) {
             Err(e) => Decoded::Unreadable { problem: e.to_string() },
-            Ok(head) if head.version == 0 => Decoded::Unreadable { problem: "version 0 never existed".into() },
+            Ok(head) if head.version == 0 => {
+                Decoded::Unreadable { problem: "version 0 never existed".into() }
+            }
             Ok(head) => {
                 let problem = if head.version > VERSION { None } else { body.err().map(|e| e.to_string()) };
                 Decoded::Opaque { item: head.into_item(seq, &mut intern), problem }
@@ -87,7 +91,12 @@ pub fn decode(seq: Seq, record: &[u8], mut intern: impl FnMut(&str) -> Arc<str>)
 /// Never: a failure record holds only what JSON can carry.
 #[must_use]
 pub fn encode_failure(failure: &FailureRecord) -> Arc<str> {
-    let stored = FailureRef { failed_at: failure.failed_at, error: &failure.error, seq: failure.item.seq, item: V1Ref::from(&failure.item) };
+    let stored = FailureRef {
+        failed_at: failure.failed_at,
+        error: &failure.error,
+        seq: failure.item.seq,
+        item: V1Ref::from(&failure.item),
+    };
     Arc::from(serde_json::to_string(&stored).expect("a failure record holds only strings, numbers and JSON"))
 }
 
@@ -95,7 +104,10 @@ pub fn encode_failure(failure: &FailureRecord) -> Arc<str> {
 ///
 /// # Errors
 /// Says why it cannot be read.
-pub fn decode_failure(record: &[u8], mut intern: impl FnMut(&str) -> Arc<str>) -> Result<FailureRecord, String> {
+pub fn decode_failure(
+    record: &[u8],
+    mut intern: impl FnMut(&str) -> Arc<str>,
+) -> Result<FailureRecord, String> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Stored<'a> {
@@ -108,9 +120,8 @@ pub fn decode_failure(record: &[u8], mut intern: impl FnMut(&str) -> Arc<str>) -
     let stored: Stored<'_> = serde_json::from_slice(record).map_err(|e| e.to_string())?;
     match decode(stored.seq, stored.item.get().as_bytes(), &mut intern) {
         Decoded::Item(item) => Ok(FailureRecord { failed_at: stored.failed_at, error: stored.error, item }),
-        Decoded::Opaque { problem, item } => {
-            Err(problem.unwrap_or_else(|| format!("its item is of version {}, newer than {VERSION}", item.version)))
-        }
+        Decoded::Opaque { problem, item } => Err(problem
+            .unwrap_or_else(|| format!("its item is of version {}, newer than {VERSION}", item.version))),
         Decoded::Unreadable { problem } => Err(problem),
     }
 }
@@ -142,6 +153,8 @@ struct V1Ref<'a> {
     next_attempt_at: Timestamp,
     #[serde(skip_serializing_if = "is_false")]
     claimed: bool,
+    #[serde(skip_serializing_if = "is_zero")]
+    rewrites: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -166,6 +179,7 @@ impl<'a> From<&'a Item> for V1Ref<'a> {
             retry_count: item.retry_count,
             next_attempt_at: item.next_attempt_at,
             claimed: item.claimed,
+            rewrites: item.rewrites,
             retry_after: item.retry_after,
             last_class: item.last_class,
             last_error: item.last_error.as_deref(),
@@ -202,6 +216,8 @@ struct V1<'a> {
     #[serde(default)]
     claimed: bool,
     #[serde(default)]
+    rewrites: u32,
+    #[serde(default)]
     retry_after: Option<Timestamp>,
     #[serde(default)]
     last_class: Option<Class>,
@@ -228,6 +244,7 @@ impl V1<'_> {
             last_error: self.last_error,
             metadata: self.metadata.map(Json::trusted),
             claimed: self.claimed,
+            rewrites: self.rewrites,
             barrier: self.barrier,
             version: self.version,
         }
@@ -272,10 +289,16 @@ impl Head<'_> {
             last_error: None,
             metadata: None,
             claimed: false,
+            rewrites: 0,
             barrier: self.barrier,
             version: self.version,
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]

@@ -1,90 +1,370 @@
-//! `Outbox`: the state machine. (Being written.)
+//! `Outbox`: the state machine. This file holds its state, `handle`, its clock and its queries; the
+//! other files of this folder each hold the rules of one matter:
+//!
+//! | file | decides |
+//! |---|---|
+//! | `calls` | enqueue, remove, failures, pause (R1, R15, R18, R20, R32) |
+//! | `journal` | what the next storage request is (R4) |
+//! | `acks` | what its answer means, and what a failed one leads to (R4, R5) |
+//! | `sync` | loads and pokes: what this replica knows (R3, R22–R24, R28) |
+//! | `leadership` | acquire, step down, ping and steal (R26, R27) |
+//! | `schedule` | who is next, claims and dispatch (R2, R6, R8) |
+//! | `attempts` | results, timeouts, backoff, settling (R9–R12, R14–R16, R29) |
+//! | `triggers` | what pulls retries forward (R13) |
+//! | `hook` | `beforeRetry` (R17) |
+//! | `explain` | why an item is not being sent (R19) |
+//! | `invariants` | what must hold after every input |
 
-use alloc::vec::Vec;
-
-use crate::{
-    config::Config, effect::Effect, error::ConfigError, explain::Blocked, input::Input,
-    item::{FailureRecord, Item, ItemId}, time::Timestamp,
+use alloc::{
+    boxed::Box,
+    collections::{BTreeMap, BTreeSet},
+    string::String,
+    sync::Arc,
+    vec::Vec,
 };
 
-/// The state machine.
+use crate::{
+    config::{Config, MutatorConfig},
+    effect::{Effect, Event, Place, ViewChange},
+    error::ConfigError,
+    index::Index,
+    input::{Input, Trigger},
+    item::{Epoch, FailureRecord, Item, ItemId, Seq},
+    lane::{LaneKey, LaneSet},
+    storage::{Fence, StoreId},
+    time::Timestamp,
+};
+
+mod acks;
+mod attempts;
+mod calls;
+mod entry;
+mod explain;
+mod failures;
+mod hook;
+mod invariants;
+mod journal;
+mod leadership;
+mod schedule;
+mod slots;
+mod sync;
+mod triggers;
+
+use entry::{Entry, Writing};
+use failures::Failures;
+use hook::Hook;
+use journal::Journal;
+use leadership::{Presence, Role};
+use schedule::Queues;
+use slots::Slots;
+use triggers::Triggers;
+
+/// Where effects go.
+type Effects = Vec<Effect>;
+
+/// The state machine: one replica of an outbox.
+///
+/// Drive it with [`Outbox::handle`]; look at it with the queries. It is plain data: `Clone`, `Eq` and
+/// `Hash`, so it can be compared, snapshotted and model-checked.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Outbox {
     config: Config,
+    /// Mutator names as shared text.
+    names: BTreeSet<Arc<str>>,
+    now: Timestamp,
+    sleep: Option<Timestamp>,
+
+    online: bool,
+    /// While offline: when the next probe may go out (R8).
+    probe_at: Timestamp,
+    role: Role,
+    presence: Presence,
+
+    /// What this replica knows of storage; `None` before the first load.
+    known: Option<Known>,
+    /// When to compare the change counter (R28).
+    check_at: Option<Timestamp>,
+    entries: BTreeMap<Seq, Box<Entry>>,
+    ids: Index<ItemId, Place>,
+    lanes: LaneSet,
+    barriers: BTreeSet<Seq>,
+    /// How many entries are in a busy stage.
+    busy: usize,
+    quarantined: BTreeSet<Seq>,
+    failures: Failures,
+    /// Pause reasons as stored.
+    pauses: BTreeSet<String>,
+    /// Pause reasons in force: those stored, with the changes that are being written (R20).
+    paused: BTreeSet<String>,
+    /// Mutators whose parking was told (R23).
+    told_parked: BTreeSet<Arc<str>>,
+
+    writing: BTreeMap<u64, Writing>,
+    /// How many of `writing` are in each lane.
+    writing_lanes: BTreeMap<LaneKey, u32>,
+    next_local: u64,
+
+    queues: Queues,
+    slots: Slots,
+    deadlines: BTreeSet<(Timestamp, Seq)>,
+    journal: Journal,
+    hook: Hook,
+    triggers: Triggers,
+}
+
+/// How far this replica's knowledge of storage reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Known {
+    store: StoreId,
+    epoch: Epoch,
+    /// The change counter up to which everything is known.
+    change: u64,
+    /// Every seq up to this one is known, present or not (R3).
+    through: Seq,
 }
 
 impl Outbox {
-    /// A replica that knows nothing yet. Send [`Input::Wake`] with `Trigger::Init` first.
+    /// A replica that knows nothing yet. Send [`Input::Wake`] with [`Trigger::Init`] first.
     ///
     /// # Errors
     /// The first field of `config` that is out of its limits.
     pub fn new(config: Config, now: Timestamp) -> Result<Self, ConfigError> {
         config.validate()?;
-        let _ = now;
-        Ok(Self { config })
+        Ok(Self {
+            names: config.mutators.keys().map(|name| Arc::from(name.as_str())).collect(),
+            now,
+            sleep: None,
+            online: true,
+            probe_at: now,
+            role: Role::Follower,
+            presence: Presence::default(),
+            known: None,
+            check_at: None,
+            entries: BTreeMap::new(),
+            ids: Index::default(),
+            lanes: LaneSet::default(),
+            barriers: BTreeSet::new(),
+            busy: 0,
+            quarantined: BTreeSet::new(),
+            failures: Failures::default(),
+            pauses: BTreeSet::new(),
+            paused: BTreeSet::new(),
+            told_parked: BTreeSet::new(),
+            writing: BTreeMap::new(),
+            writing_lanes: BTreeMap::new(),
+            next_local: 0,
+            queues: Queues::default(),
+            slots: Slots::new(config.max_concurrency),
+            deadlines: BTreeSet::new(),
+            journal: Journal::default(),
+            hook: Hook::default(),
+            triggers: Triggers::default(),
+            config,
+        })
     }
 
     /// The only way state changes. Appends to `effects`; the caller owns and reuses the buffer.
+    ///
+    /// `now` never runs back inside a replica; one that does is read as the latest seen (R30).
     pub fn handle(&mut self, now: Timestamp, input: Input, effects: &mut Vec<Effect>) {
-        let _ = (now, input, effects, &self.config);
+        self.now = self.now.max(now);
+        match input {
+            Input::Enqueue { call, draft } => self.enqueue(call, draft, effects),
+            Input::Remove { call, id } => self.remove(call, id, effects),
+            Input::RetryFailure { call, failure, id } => self.retry_failure(call, &failure, id, effects),
+            Input::DismissFailure { call, id } => self.dismiss_failure(call, id),
+            Input::Pause { call, reason } => self.pause(call, reason, effects),
+            Input::Resume { call, reason } => self.resume(call, reason, effects),
+            Input::Online(online) => self.connectivity(online),
+            Input::Wake(trigger) => self.wake(trigger),
+            Input::Tick => {}
+            Input::Elected => self.elected(),
+            Input::Deposed => self.deposed(effects),
+            Input::Holder(holder) => self.presence.holder_is(holder),
+            Input::Ping { from, parked } => self.pinged(from, &parked, effects),
+            Input::Pong { from, registered } => self.ponged(&from, &registered, effects),
+            Input::Poked(poke) => self.poked(poke, effects),
+            Input::Loaded { op, result } => self.loaded(op, result, effects),
+            Input::Persisted { op, result } => self.persisted(op, result, effects),
+            Input::Resolved { attempt, outcome } => self.resolved(attempt, outcome, effects),
+            Input::Answered { ask, verdicts } => self.answered(ask, verdicts, effects),
+        }
+        self.expire(effects);
+        self.pump(effects);
+        self.request(effects);
+        self.set_sleep(effects);
+        #[cfg(debug_assertions)]
+        self.check_invariants_sometimes();
     }
 
-    /// The pending items in seq order, those being written last (R22).
+    /// Acts on every timer that is due.
+    fn expire(&mut self, fx: &mut Effects) {
+        self.expire_attempts(fx);
+        self.expire_triggers();
+        self.expire_hook(fx);
+        self.expire_storage(fx);
+        self.expire_presence(fx);
+        self.expire_backoffs();
+        if self.check_at.is_some_and(|at| at <= self.now) {
+            self.check_counter(fx);
+        }
+    }
+
+    /// The one place where the next deadline is chosen; each line is one timer (R31).
+    fn next_deadline(&self) -> Option<Timestamp> {
+        [
+            self.deadlines.first().map(|&(at, _)| at),
+            self.backoff_wake(),
+            self.slots_wake(),
+            self.probe_wake(),
+            self.hook_wake(),
+            self.triggers.wake(),
+            self.storage_wake(),
+            self.presence_wake(),
+            self.check_at,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    fn set_sleep(&mut self, fx: &mut Effects) {
+        let until = self.next_deadline();
+        debug_assert!(until.is_none_or(|at| at > self.now), "a timer in the past was asked for (R31)");
+        if until != self.sleep {
+            self.sleep = until;
+            fx.push(Effect::Sleep { until });
+        }
+    }
+
+    fn wake(&mut self, trigger: Trigger) {
+        match trigger {
+            Trigger::Init => {
+                self.triggers.init_pending = true;
+                if self.known.is_none() {
+                    self.journal.want.full = true;
+                }
+            }
+            Trigger::Visible => self.trigger(false),
+            Trigger::Focus => {
+                self.trigger(false);
+                self.journal.want.since |= self.config.shared;
+            }
+        }
+    }
+
+    // Small queries that the rules share.
+
+    fn mutator(&self, name: &str) -> Option<&MutatorConfig> {
+        self.config.mutators.get(name)
+    }
+
+    fn intern(names: &BTreeSet<Arc<str>>, name: &str) -> Arc<str> {
+        names.get(name).cloned().unwrap_or_else(|| Arc::from(name))
+    }
+
+    fn fence(&self) -> Option<Fence> {
+        match self.role {
+            Role::Leading { fence } => Some(fence),
+            Role::Follower | Role::Elected => None,
+        }
+    }
+
+    fn through(&self) -> Seq {
+        self.known.map_or(Seq(0), |known| known.through)
+    }
+
+    /// What jitter is drawn from: random per store, so that two clients never share a schedule (R10).
+    fn seed(&self) -> StoreId {
+        self.known.map_or(StoreId(0), |known| known.store)
+    }
+
+    fn notify(fx: &mut Effects, event: Event) {
+        fx.push(Effect::Notify(event));
+    }
+
+    fn view(fx: &mut Effects, change: ViewChange) {
+        fx.push(Effect::View(change));
+    }
+
+    // Queries.
+
+    /// The configuration it was made with.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The pending items in seq order, those still being written last (R22).
     pub fn pending(&self) -> impl Iterator<Item = &Item> {
-        core::iter::empty()
-    }
-
-    /// The failure records, oldest first (R15).
-    pub fn failures(&self) -> impl Iterator<Item = &FailureRecord> {
-        core::iter::empty()
+        let stored = self.entries.values().map(|entry| &entry.item);
+        stored.chain(self.writing.values().map(|writing| &writing.item))
     }
 
     /// One pending item.
     #[must_use]
     pub fn item(&self, id: &ItemId) -> Option<&Item> {
-        let _ = id;
-        None
+        match self.ids.find(id)? {
+            Place::Stored(seq) => self.entries.get(seq).map(|entry| &entry.item),
+            Place::Writing(local) => self.writing.get(local).map(|writing| &writing.item),
+        }
     }
 
-    /// Why an item is not being sent (R19); `None` if it is not pending.
+    /// How many items are pending.
     #[must_use]
-    pub fn explain(&self, id: &ItemId) -> Option<Blocked> {
-        let _ = id;
-        None
+    pub fn len(&self) -> usize {
+        self.entries.len() + self.writing.len()
     }
 
-    /// The pause reasons (R20).
+    /// Whether no item is pending.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.writing.is_empty()
+    }
+
+    /// The failure records, oldest first (R15). Those that cannot be read are left out, and stay stored.
+    pub fn failures(&self) -> impl Iterator<Item = &FailureRecord> {
+        self.failures.records()
+    }
+
+    /// The pause reasons, in order, with those being written (R20).
     pub fn paused(&self) -> impl Iterator<Item = &str> {
-        core::iter::empty()
+        self.paused.iter().map(String::as_str)
     }
 
-    /// Whether this replica leads and has acquired.
+    /// The connectivity hint in force.
+    #[must_use]
+    pub fn is_online(&self) -> bool {
+        self.online
+    }
+
+    /// Whether this replica leads and has acquired (R27).
     #[must_use]
     pub fn is_leading(&self) -> bool {
-        false
+        self.fence().is_some()
     }
 
     /// Whether the pending items are known: a first load has succeeded.
     #[must_use]
     pub fn is_loaded(&self) -> bool {
-        false
+        self.known.is_some()
     }
 
-    /// How many attempts are in flight.
+    /// How many attempts are in flight or about to be: claims under way hold a slot too (R8).
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        0
+        self.slots.len()
     }
 
-    /// Whether nothing of this replica waits for storage: what was asked is durable.
+    /// Whether nothing of this replica waits for storage: what was asked and what was answered is durable.
     #[must_use]
     pub fn is_durable(&self) -> bool {
-        true
+        self.journal.is_idle() && self.writing.is_empty()
     }
 
-    /// When the next timer is due; what the last [`Effect::Sleep`] said.
+    /// When the next timer is due: what the last [`Effect::Sleep`] said.
     #[must_use]
     pub fn wake_at(&self) -> Option<Timestamp> {
-        None
+        self.sleep
     }
 }

@@ -1,0 +1,47 @@
+//! `Index`: a hash lookup for data that is kept elsewhere.
+//!
+//! It is never iterated, so its order cannot leak into behaviour; and as it follows from the rest of
+//! the state, it adds nothing to that state's hash.
+
+use core::hash::{Hash, Hasher};
+
+use indexmap::{Equivalent, IndexMap};
+
+#[derive(Clone, Debug)]
+pub(crate) struct Index<K, V>(IndexMap<K, V, foldhash::fast::FixedState>);
+
+impl<K, V> Default for Index<K, V> {
+    fn default() -> Self {
+        Self(IndexMap::default())
+    }
+}
+
+impl<K: Hash + Eq, V> Index<K, V> {
+    pub(crate) fn insert(&mut self, key: K, value: V) -> Option<V> {
+        self.0.insert(key, value)
+    }
+
+    pub(crate) fn find<Q: Hash + Equivalent<K> + ?Sized>(&self, key: &Q) -> Option<&V> {
+        self.0.get(key)
+    }
+
+    pub(crate) fn remove<Q: Hash + Equivalent<K> + ?Sized>(&mut self, key: &Q) -> Option<V> {
+        self.0.swap_remove(key)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl<K: Hash + Eq, V: PartialEq> PartialEq for Index<K, V> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl<K: Hash + Eq, V: Eq> Eq for Index<K, V> {}
+
+impl<K, V> Hash for Index<K, V> {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
+}

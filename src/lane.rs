@@ -1,0 +1,163 @@
+//! Lanes: who is next for each key (R6). An item with several keys holds a place in several lanes.
+
+use alloc::{
+    boxed::Box,
+    collections::BTreeSet,
+    string::{String, ToString},
+    sync::Arc,
+    vec::Vec,
+};
+
+use crate::{index::Index, item::Seq, keys::Key};
+
+/// All lanes that hold an item. A lane is made by its first item and goes with its last.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct LaneSet {
+    lanes: Vec<Lane>,
+    free: Vec<LaneId>,
+    by_key: Index<LaneKey, LaneId>,
+}
+
+/// A real key, or `None` for the lane `unknown`.
+pub(crate) type LaneKey = Option<Arc<str>>;
+
+type LaneId = u32;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Lane {
+    key: LaneKey,
+    queue: BTreeSet<Seq>,
+    /// The item of this lane that is claimed, in flight or settling.
+    busy: Option<Seq>,
+}
+
+/// The lanes of one item.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Places {
+    One(LaneId),
+    Many(Box<[LaneId]>),
+}
+
+impl Places {
+    fn ids(&self) -> &[LaneId] {
+        match self {
+            Self::One(id) => core::slice::from_ref(id),
+            Self::Many(ids) => ids,
+        }
+    }
+}
+
+/// The lanes that a key names.
+pub(crate) fn lane_keys(key: &Key) -> impl Iterator<Item = LaneKey> + '_ {
+    let unknown = key.is_unknown().then_some(None);
+    unknown.into_iter().chain(key.keys().iter().cloned().map(Some))
+}
+
+impl LaneSet {
+    /// Takes a place in every lane of `key`.
+    pub(crate) fn join(&mut self, key: &Key, seq: Seq) -> Places {
+        let mut ids = lane_keys(key).map(|key| self.lane_for(key));
+        let first = ids.next().expect("a key names at least one lane");
+        let rest: Vec<LaneId> = ids.collect();
+        let places = if rest.is_empty() {
+            Places::One(first)
+        } else {
+            Places::Many(core::iter::once(first).chain(rest).collect())
+        };
+        for &id in places.ids() {
+            self.lanes[id as usize].queue.insert(seq);
+        }
+        places
+    }
+
+    fn lane_for(&mut self, key: LaneKey) -> LaneId {
+        if let Some(&id) = self.by_key.find(&key) {
+            return id;
+        }
+        let lane = Lane { key: key.clone(), queue: BTreeSet::new(), busy: None };
+        let id = if let Some(id) = self.free.pop() {
+            self.lanes[id as usize] = lane;
+            id
+        } else {
+            let id = LaneId::try_from(self.lanes.len()).expect("fewer than 2^32 lanes fit in memory");
+            self.lanes.push(lane);
+            id
+        };
+        self.by_key.insert(key, id);
+        id
+    }
+
+    /// Gives up every place; appends the items that are now first in those lanes.
+    pub(crate) fn leave(&mut self, places: &Places, seq: Seq, heads: &mut Vec<Seq>) {
+        for &id in places.ids() {
+            let lane = &mut self.lanes[id as usize];
+            lane.queue.remove(&seq);
+            if lane.busy == Some(seq) {
+                lane.busy = None;
+            }
+            if let Some(&head) = lane.queue.first() {
+                heads.push(head);
+            } else {
+                let key = lane.key.take();
+                self.by_key.remove(&key);
+                self.free.push(id);
+            }
+        }
+    }
+
+    /// Whether `seq` is first in all its lanes, and no other item of them is busy.
+    pub(crate) fn is_next(&self, places: &Places, seq: Seq) -> bool {
+        places.ids().iter().all(|&id| {
+            let lane = &self.lanes[id as usize];
+            lane.queue.first() == Some(&seq) && lane.busy.is_none_or(|busy| busy == seq)
+        })
+    }
+
+    /// Marks all lanes of `seq` busy with it.
+    pub(crate) fn occupy(&mut self, places: &Places, seq: Seq) {
+        for &id in places.ids() {
+            let lane = &mut self.lanes[id as usize];
+            // A busy other can only be one that `seq` supersedes after a leader change or a late result.
+            lane.busy = lane.busy.map_or(Some(seq), |busy| Some(busy.min(seq)));
+        }
+    }
+
+    /// Ends that; appends the items that are first in those lanes.
+    pub(crate) fn vacate(&mut self, places: &Places, seq: Seq, heads: &mut Vec<Seq>) {
+        for &id in places.ids() {
+            let lane = &mut self.lanes[id as usize];
+            if lane.busy == Some(seq) {
+                lane.busy = None;
+            }
+            heads.extend(lane.queue.first());
+        }
+    }
+
+    /// The item that `seq` waits for, and the lane's name: `unknown` or the key.
+    pub(crate) fn blocker(&self, places: &Places, seq: Seq) -> Option<(Seq, String)> {
+        places.ids().iter().find_map(|&id| {
+            let lane = &self.lanes[id as usize];
+            let earlier = lane.queue.first().copied().filter(|&head| head < seq);
+            let busy = lane.busy.filter(|&busy| busy != seq);
+            let name = || lane.key.as_deref().map_or_else(|| "unknown".to_string(), ToString::to_string);
+            earlier.or(busy).map(|blocker| (blocker, name()))
+        })
+    }
+
+    /// Whether any item is in a lane of `key`.
+    pub(crate) fn is_occupied(&self, key: &LaneKey) -> bool {
+        self.by_key.find(key).is_some()
+    }
+
+    /// The first item of every lane, some repeatedly.
+    pub(crate) fn heads(&self) -> impl Iterator<Item = Seq> + '_ {
+        self.lanes.iter().filter_map(|lane| lane.queue.first().copied())
+    }
+
+    /// Forgets that any item is busy: the leader that made them so is gone.
+    pub(crate) fn vacate_all(&mut self) {
+        for lane in &mut self.lanes {
+            lane.busy = None;
+        }
+    }
+}

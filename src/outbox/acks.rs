@@ -1,0 +1,410 @@
+//! What the answer to a transaction means, and what a failed one leads to (R4, R5).
+
+use alloc::vec::Vec;
+
+use super::{
+    Effects, Outbox,
+    entry::Stage,
+    journal::{CallKind, CallWrite, Class, Job, Kind, Retries, Retry},
+};
+use crate::{
+    effect::{Effect, Event, Place, Reply, ViewChange},
+    error::CallError,
+    input::Poke,
+    item::{ItemId, Outcome, Seq},
+    record,
+    storage::{Committed, Fence, OpId, StorageError, WriteResult},
+    time::Timestamp,
+};
+
+/// A leader whose store has failed or not answered for so long resigns (R27).
+const GIVE_UP_MS: u64 = 10_000;
+
+/// What a commit did, for the poke (R28).
+#[derive(Default)]
+struct Done {
+    settled: Vec<(Seq, ItemId, Outcome)>,
+    changed: Vec<Seq>,
+    more: bool,
+}
+
+impl Outbox {
+    pub(super) fn persisted(&mut self, op: OpId, result: Result<Committed, StorageError>, fx: &mut Effects) {
+        let Some(request) = self.journal.in_flight.take_if(|request| request.op == op) else { return };
+        let Kind::Persist { jobs, fence, answer } = request.kind else { return };
+        match result {
+            Ok(committed) => self.committed(jobs, answer, request.since, &committed, fx),
+            Err(StorageError::Fenced) => self.fenced_out(jobs, fx),
+            Err(StorageError::Unknown) => {
+                self.storage_failed(&StorageError::Unknown, fx);
+                self.doubtful(jobs, answer, fence);
+            }
+            Err(error) => {
+                self.storage_failed(&error, fx);
+                if answer {
+                    self.put_failed(&error);
+                } else {
+                    self.write_failed(jobs, &error, fence, fx);
+                }
+            }
+        }
+    }
+
+    fn committed(
+        &mut self,
+        jobs: Vec<Job>,
+        answer: bool,
+        since: Timestamp,
+        committed: &Committed,
+        fx: &mut Effects,
+    ) {
+        let classes: Vec<Class> = jobs.iter().map(Job::class).collect();
+        self.storage_works(&classes, fx);
+        let change = committed.change;
+        let mut done = Done::default();
+        for (job, result) in jobs.into_iter().zip(&committed.results) {
+            self.job_done(job, *result, since, &mut done, fx);
+        }
+        if answer {
+            self.journal.answer = None;
+            self.answer_is_durable();
+        }
+        self.note_own_change(change);
+        self.evict_excess();
+        if self.config.shared {
+            let Done { settled, changed, more } = done;
+            let from = change.saturating_sub(1);
+            fx.push(Effect::Poke(Poke::Committed { from, to: change, settled, changed, more }));
+        }
+    }
+
+    fn job_done(
+        &mut self,
+        job: Job,
+        result: WriteResult,
+        since: Timestamp,
+        done: &mut Done,
+        fx: &mut Effects,
+    ) {
+        match job {
+            Job::Delete(seq) | Job::Bury(seq) => self.delete_done(seq, result, done, fx),
+            Job::Put { seq, claim } => {
+                if result == WriteResult::Missing {
+                    return self.missing(seq, Some(Outcome::Removed), fx);
+                }
+                done.changed.push(seq);
+                if let Some(attempt) = claim {
+                    self.claim_acknowledged(seq, attempt, since, fx);
+                }
+            }
+            Job::Call(call) => self.call_done(&call, result, done, fx),
+            Job::Insert(local) => match result {
+                WriteResult::Inserted(seq) => {
+                    done.changed.push(seq);
+                    done.more |= self.writing.get(&local).is_some_and(|writing| writing.failure.is_some());
+                    self.stored(local, seq, since, fx);
+                }
+                WriteResult::Duplicate => {
+                    let Some(id) = self.writing.get(&local).map(|writing| writing.item.id.clone()) else {
+                        return;
+                    };
+                    self.refuse(local, Err(CallError::Duplicate { id }), fx);
+                }
+                WriteResult::Done | WriteResult::Missing => self.refuse(local, Ok(Reply::Done(false)), fx),
+            },
+        }
+    }
+
+    /// A settled item's delete is durable: it leaves lane and view (R5, R29).
+    fn delete_done(&mut self, seq: Seq, result: WriteResult, done: &mut Done, fx: &mut Effects) {
+        let Some(entry) = self.entries.get(&seq) else { return };
+        let Stage::Settling(settlement) = &entry.stage else { return };
+        let id = entry.item.id.clone();
+        // Whichever delete commits first decides (R18); a repeated one of ours finds its own work done (R4).
+        let mine = result == WriteResult::Done || entry.flags.in_doubt;
+        let outcome = if mine { settlement.outcome.clone() } else { Outcome::Removed };
+        if let (true, Some(text)) = (mine, &settlement.failure) {
+            let record = record::decode_failure(text.as_bytes(), |name| Self::intern(&self.names, name)).ok();
+            self.failures.add(id.clone(), text.len(), record);
+            done.more = true;
+        }
+        done.settled.push((seq, id, outcome.clone()));
+        self.finish(seq, outcome, fx);
+    }
+
+    fn call_done(&mut self, write: &CallWrite, result: WriteResult, done: &mut Done, fx: &mut Effects) {
+        let did = result == WriteResult::Done || (result == WriteResult::Missing && write.in_doubt);
+        match &write.kind {
+            CallKind::Remove(id) => {
+                if let Some(&Place::Stored(seq)) = self.ids.find(id) {
+                    if did {
+                        done.settled.push((seq, id.clone(), Outcome::Removed));
+                        self.finish(seq, Outcome::Removed, fx);
+                    } else {
+                        // Gone without us: a load tells how.
+                        self.missing(seq, None, fx);
+                    }
+                } else {
+                    done.more |= did;
+                }
+            }
+            CallKind::Dismiss(id) => {
+                self.failures.remove(id);
+                done.more |= did;
+                if did && write.call.is_none() {
+                    Self::notify(fx, Event::FailureEvicted { id: id.clone() });
+                }
+            }
+            CallKind::Pause(_) | CallKind::Resume(_) => {
+                write.apply_to_pauses(&mut self.pauses);
+                self.pauses_changed(fx);
+                done.more = true;
+            }
+        }
+        if let Some(call) = write.call {
+            Self::reply(fx, call, Ok(Reply::Done(did)));
+        }
+    }
+
+    /// A write found no row: someone else ended the item. Without an outcome, a load is to tell it.
+    fn missing(&mut self, seq: Seq, outcome: Option<Outcome>, fx: &mut Effects) {
+        if !self.entries.contains_key(&seq) {
+            return;
+        }
+        self.cancel_if_in_flight(seq, fx);
+        match outcome {
+            Some(outcome) => self.finish(seq, outcome, fx),
+            None => self.journal.want.since = true,
+        }
+    }
+
+    /// An insert is durable: the item takes its place.
+    fn stored(&mut self, local: u64, seq: Seq, since: Timestamp, fx: &mut Effects) {
+        let Some(writing) = self.take_writing(local) else { return };
+        if let Some(failure) = &writing.failure {
+            self.failures.remove(failure);
+        }
+        let id = writing.item.id.clone();
+        self.advance_through(seq);
+        let (from, to) = (Place::Writing(local), Place::Stored(seq));
+        Self::view(fx, ViewChange::Moved { from, to });
+        Self::reply(fx, writing.call, Ok(Reply::Enqueued { id: id.clone(), seq }));
+        self.slots.rename(from, to);
+        self.add_entry(seq, writing.item, fx);
+        if writing.born_claimed.is_some() && self.is_leading() {
+            let attempt = 1;
+            self.set_stage(seq, Stage::Claiming { requested: since });
+            self.claim_acknowledged(seq, attempt, since, fx);
+        } else {
+            self.slots.release(to);
+            self.reconsider(seq);
+        }
+        for call in writing.removals {
+            self.remove(call, id.clone(), fx);
+        }
+    }
+
+    // Failures.
+
+    /// Another replica leads: bookkeeping is discarded; the rest goes again, unfenced and unclaimed,
+    /// before newer ones (R4).
+    pub(super) fn fenced_out(&mut self, jobs: Vec<Job>, fx: &mut Effects) {
+        for job in jobs.into_iter().rev() {
+            match job {
+                Job::Insert(local) => {
+                    self.unclaim_writing(local);
+                    self.slots.release(Place::Writing(local));
+                    self.requeue_insert(local);
+                }
+                Job::Call(call) => self.journal.calls.push_front(call),
+                Job::Delete(_) | Job::Bury(_) | Job::Put { .. } => {}
+            }
+        }
+        if self.is_leading() {
+            self.step_down(fx);
+            fx.push(Effect::Resign);
+        }
+    }
+
+    fn requeue_insert(&mut self, local: u64) {
+        if let Some(writing) = self.writing.get_mut(&local) {
+            writing.in_flight = false;
+            self.journal.inserts.push_front(local);
+        }
+    }
+
+    /// The store cannot tell whether it committed: look before writing again (R4).
+    fn doubtful(&mut self, jobs: Vec<Job>, answer: bool, fence: Option<Fence>) {
+        self.journal.want.doubt = true;
+        for job in jobs.into_iter().rev() {
+            if let Job::Insert(local) = job {
+                if let Some(writing) = self.writing.get_mut(&local) {
+                    writing.in_doubt = true; // never repeated; found by its id, or refused
+                }
+                continue;
+            }
+            if let Job::Delete(seq) | Job::Bury(seq) = job
+                && let Some(entry) = self.entries.get_mut(&seq)
+            {
+                entry.flags.in_doubt = true;
+            }
+            if !answer {
+                self.requeue(job, true, fence);
+            }
+        }
+    }
+
+    /// Puts a write back into its queue, if it still stands.
+    fn requeue(&mut self, job: Job, in_doubt: bool, fence: Option<Fence>) {
+        let stands = fence.is_none() || fence == self.fence();
+        match job {
+            Job::Insert(local) => self.requeue_insert(local),
+            Job::Call(mut call) => {
+                call.in_doubt |= in_doubt;
+                self.journal.calls.push_front(call);
+            }
+            Job::Delete(_) | Job::Bury(_) | Job::Put { .. } if !stands => {}
+            Job::Delete(seq) => drop(self.journal.deletes.insert(seq)),
+            Job::Bury(seq) => drop(self.journal.buries.insert(seq)),
+            Job::Put { seq, .. } => drop(self.journal.puts.insert(seq)),
+        }
+    }
+
+    /// Nothing was written. A mixed transaction is repeated class by class; one of a single class waits,
+    /// is halved, or fails its callers (R4, R5).
+    fn write_failed(&mut self, jobs: Vec<Job>, error: &StorageError, fence: Option<Fence>, fx: &mut Effects) {
+        let class = jobs.iter().map(Job::class).max().unwrap_or(Class::Free);
+        let mixed = jobs.iter().any(|job| job.class() != class);
+        let inserts = jobs.len();
+        let alone = !mixed && class == Class::Insert && inserts == 1;
+        if alone {
+            if let Some(&Job::Insert(local)) = jobs.first() {
+                self.refuse(local, Err(error.clone().into()), fx);
+            }
+            return;
+        }
+        let callers_fail =
+            !mixed && class == Class::Free && jobs.iter().all(|job| matches!(job, Job::Call(_)));
+        for job in jobs.into_iter().rev() {
+            match job {
+                Job::Call(call) if callers_fail => self.call_failed(&call, error, fx),
+                job => self.requeue(job, false, fence),
+            }
+        }
+        if mixed || class == Class::Insert {
+            let before = if self.journal.separate { self.journal.insert_limit } else { inserts };
+            self.journal.insert_limit = if mixed { before } else { inserts.div_ceil(2) };
+            self.journal.separate = true;
+        } else if class == Class::Free {
+            self.journal.retry.free.failed(self.now);
+        } else {
+            self.put_failed(error);
+        }
+    }
+
+    /// Writes that need space failed, with nothing else in their transaction.
+    fn put_failed(&mut self, error: &StorageError) {
+        self.journal.retry.put.failed(self.now);
+        if *error == StorageError::Full {
+            self.make_room();
+        }
+    }
+
+    /// A call's write failed with nothing else in its transaction: its caller is told.
+    fn call_failed(&mut self, write: &CallWrite, error: &StorageError, fx: &mut Effects) {
+        match &write.kind {
+            CallKind::Remove(id) => {
+                if let Some(&Place::Stored(seq)) = self.ids.find(id)
+                    && matches!(self.entries.get(&seq), Some(entry) if entry.stage == Stage::Removing)
+                {
+                    self.set_stage(seq, Stage::Waiting);
+                    self.reconsider(seq);
+                }
+            }
+            CallKind::Dismiss(id) => self.failures.keep(id),
+            CallKind::Pause(_) | CallKind::Resume(_) => self.pauses_changed(fx),
+        }
+        if let Some(call) = write.call {
+            Self::reply(fx, call, Err(CallError::Storage(error.clone())));
+        }
+    }
+
+    /// A claim or bury was refused for space: the oldest failure records make way; when there are none,
+    /// one item may be sent unclaimed (R5).
+    fn make_room(&mut self) {
+        let evicted = self.failures.oldest_quarter();
+        if evicted.is_empty() {
+            return self.send_one_unclaimed();
+        }
+        self.evict(evicted);
+        self.journal.retry.put = Retry::default();
+    }
+
+    /// More failure records than are kept: the oldest go (R15).
+    fn evict_excess(&mut self) {
+        if self.is_leading() {
+            let evicted = self.failures.excess();
+            self.evict(evicted);
+        }
+    }
+
+    fn evict(&mut self, ids: Vec<ItemId>) {
+        let writes = ids.into_iter().map(|id| CallWrite::new(None, CallKind::Dismiss(id)));
+        self.journal.calls.extend(writes);
+    }
+
+    pub(super) fn storage_failed(&mut self, error: &StorageError, fx: &mut Effects) {
+        if matches!(error, StorageError::Unavailable { .. } | StorageError::Unknown) {
+            self.journal.failing_since.get_or_insert(self.now);
+        }
+        if !core::mem::replace(&mut self.journal.told_failing, true) {
+            Self::notify(fx, Event::StorageFailed(error.clone()));
+        }
+    }
+
+    /// A transaction of these classes went well.
+    fn storage_works(&mut self, classes: &[Class], fx: &mut Effects) {
+        let journal = &mut self.journal;
+        journal.failing_since = None;
+        if classes.contains(&Class::Free) {
+            journal.retry.free = Retry::default();
+        }
+        if classes.contains(&Class::Put) {
+            journal.retry.put = Retry::default();
+            journal.unclaimed = None;
+        }
+        if journal.separate {
+            journal.insert_limit = journal.insert_limit.saturating_mul(2);
+            journal.separate = !(classes.contains(&Class::Insert) || journal.inserts.is_empty());
+        }
+        let healthy = !journal.separate && journal.retry == Retries::default();
+        if healthy && core::mem::replace(&mut journal.told_failing, false) {
+            Self::notify(fx, Event::StorageRecovered);
+        }
+    }
+
+    pub(super) fn read_works(&mut self, fx: &mut Effects) {
+        self.journal.retry.read = Retry::default();
+        self.storage_works(&[], fx);
+    }
+
+    pub(super) fn gives_up_at(&self, since: Timestamp) -> Option<Timestamp> {
+        (!self.is_follower()).then(|| since.plus_ms(GIVE_UP_MS))
+    }
+
+    /// Storage has failed, or not answered, for 10 s: another replica may do better (R27).
+    pub(super) fn expire_storage(&mut self, fx: &mut Effects) {
+        let due = |at: Option<Timestamp>| at.is_some_and(|at| at <= self.now);
+        let silent = self.journal.in_flight.as_ref().filter(|request| !request.gave_up);
+        let silent = due(silent.and_then(|request| self.gives_up_at(request.since)));
+        let failing = due(self.journal.failing_since.and_then(|since| self.gives_up_at(since)));
+        if silent || failing {
+            if let Some(request) = &mut self.journal.in_flight {
+                request.gave_up = true;
+            }
+            self.journal.failing_since = None;
+            self.step_down(fx);
+            fx.push(Effect::Resign);
+        }
+    }
+}

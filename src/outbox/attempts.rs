@@ -1,0 +1,224 @@
+//! Results and timeouts of attempts, and what follows: backoff, settling, parking (R9–R12, R14–R16, R29).
+
+use alloc::{boxed::Box, collections::BTreeSet, vec::Vec};
+
+use super::{
+    Effects, Outbox,
+    entry::{Entry, Settlement, Stage},
+};
+use crate::{
+    backoff,
+    config::Exhausted,
+    effect::{Effect, Event, ParkReason, Place, ViewChange},
+    input::{AttemptOutcome, Failure},
+    item::{AttemptId, Class, FailureRecord, ItemId, Outcome, Seq, SerializedError},
+    json::Json,
+    record,
+};
+
+/// After so many attempts, subscribers are told that an item is stuck (R16).
+const STUCK_ATTEMPTS: u32 = 10;
+/// Larger results are not handed on (R29).
+const MAX_RESULT_BYTES: usize = 64 << 10;
+
+impl Outbox {
+    pub(super) fn resolved(&mut self, attempt: AttemptId, outcome: AttemptOutcome, fx: &mut Effects) {
+        // A result counts only in the epoch that dispatched it (R14).
+        if self.fence().is_none_or(|fence| fence.epoch != attempt.epoch) {
+            return;
+        }
+        let Some(entry) = self.entries.get(&attempt.seq) else { return };
+        let current = self.attempt_in_flight(attempt.seq) == Some(attempt);
+        let ours = (entry.first_attempt..=entry.item.retry_count).contains(&attempt.attempt);
+        if entry.stage.is_decided() || !(current || ours) {
+            return;
+        }
+        let newer_in_flight = !current && matches!(entry.stage, Stage::InFlight { .. });
+        match outcome {
+            AttemptOutcome::Success { result } => self.succeeded(attempt.seq, current, result, fx),
+            AttemptOutcome::Failure(failure) if current => self.failed(attempt.seq, failure, fx),
+            AttemptOutcome::Failure(Failure { class: Class::NonRetriable, error, .. })
+                if !newer_in_flight =>
+            {
+                self.slots.answered(true);
+                self.drop_item(attempt.seq, error, fx);
+            }
+            AttemptOutcome::Failure(_) => {} // late, and nothing new
+        }
+    }
+
+    fn succeeded(&mut self, seq: Seq, current: bool, result: Option<Json>, fx: &mut Effects) {
+        if !current {
+            self.cancel_if_in_flight(seq, fx); // a newer attempt is superseded (R14)
+        }
+        self.slots.answered(true);
+        self.network_works();
+        let result = result.filter(|json| json.as_str().len() <= MAX_RESULT_BYTES);
+        self.settle(seq, Outcome::Committed { result }, None, fx);
+    }
+
+    fn failed(&mut self, seq: Seq, failure: Failure, fx: &mut Effects) {
+        let slot = self.slots.slot(Place::Stored(seq)).copied();
+        match (failure.class, slot) {
+            (Class::Transport, Some(slot)) => {
+                self.slots.unanswered(slot);
+                self.triggers.transport_failed = true;
+            }
+            (class, _) => self.slots.answered(class == Class::NonRetriable),
+        }
+        if failure.class == Class::NonRetriable {
+            return self.drop_item(seq, failure.error, fx);
+        }
+        let limit = self.entries.get(&seq).and_then(|entry| {
+            let limit = self.mutator(&entry.item.mutator_name)?.max_attempts?;
+            (entry.item.retry_count >= limit.attempts).then_some(limit)
+        });
+        if limit.is_some_and(|limit| limit.then == Exhausted::Drop) {
+            return self.drop_item(seq, failure.error, fx);
+        }
+        self.back_off(seq, failure, fx);
+        if let Some(limit) = limit {
+            self.park(seq, ParkReason::Attempts { attempts: limit.attempts }, fx);
+        }
+    }
+
+    /// Records the failure and sets when the item is tried again (R10, R11).
+    fn back_off(&mut self, seq: Seq, failure: Failure, fx: &mut Effects) {
+        let (now, seed, jitter) = (self.now, self.seed(), self.config.jitter);
+        let entry = self.entries.get_mut(&seq).expect("a failed attempt belongs to an entry");
+        let item = &mut entry.item;
+        let floor_ms = failure.retry_after_ms.map(|ms| ms.min(backoff::RETRY_AFTER_CAP_MS));
+        let backoff_ms = backoff::delay_ms(seed, seq, item.retry_count, jitter);
+        item.retry_after = floor_ms.map(|ms| now.plus_ms(ms));
+        item.next_attempt_at = now.plus_ms(backoff_ms.max(floor_ms.unwrap_or(0)));
+        item.claimed = false;
+        item.last_class = Some(failure.class);
+        item.last_error = Some(Box::new(failure.error.clone()));
+        entry.flags.pulled = false;
+        let (id, attempt, next_attempt_at) = (item.id.clone(), item.retry_count, item.next_attempt_at);
+        Self::notify(
+            fx,
+            Event::AttemptFailed { id: id.clone(), attempt, error: failure.error, next_attempt_at },
+        );
+        if attempt == STUCK_ATTEMPTS {
+            Self::notify(fx, Event::Stuck { id, attempts: attempt });
+        }
+        self.set_stage(seq, Stage::Waiting);
+        self.journal.puts.insert(seq);
+        self.reconsider(seq);
+    }
+
+    fn park(&mut self, seq: Seq, reason: ParkReason, fx: &mut Effects) {
+        self.dequeue(seq);
+        let entry = self.entries.get_mut(&seq).expect("a parked item is an entry");
+        entry.parked = Some(reason);
+        let (id, mutator_name) = (entry.item.id.clone(), (&*entry.item.mutator_name).into());
+        Self::notify(fx, Event::Parked { id, mutator_name, reason });
+    }
+
+    /// Refused for good: delete and failure record in one transaction (R15).
+    fn drop_item(&mut self, seq: Seq, error: SerializedError, fx: &mut Effects) {
+        let Some(entry) = self.entries.get(&seq) else { return };
+        let failure = FailureRecord { failed_at: self.now, error: error.clone(), item: entry.item.clone() };
+        self.settle(seq, Outcome::Dropped { error }, Some(failure), fx);
+    }
+
+    /// Decides an item's end, tells who waits for it, and queues its delete (R5, R29).
+    pub(super) fn settle(
+        &mut self,
+        seq: Seq,
+        outcome: Outcome,
+        failure: Option<FailureRecord>,
+        fx: &mut Effects,
+    ) {
+        self.void_ask_about(seq);
+        let entry = self.entries.get(&seq).expect("an item that settles is an entry");
+        Self::tell(entry, &outcome, fx);
+        let failure = failure.map(|failure| record::encode_failure(&failure));
+        self.journal.puts.remove(&seq);
+        let queue = if failure.is_some() { &mut self.journal.buries } else { &mut self.journal.deletes };
+        queue.insert(seq);
+        self.set_stage(seq, Stage::Settling(Box::new(Settlement { outcome, failure, told: true })));
+    }
+
+    /// Tells the outcome to the item's waiters, and to those of the items squashed into it (R17, R29).
+    fn tell(entry: &Entry, outcome: &Outcome, fx: &mut Effects) {
+        for id in core::iter::once(&entry.item.id).chain(&entry.squashed) {
+            Self::notify(fx, Event::Resolved { id: id.clone(), outcome: outcome.clone() });
+        }
+    }
+
+    /// An item is durably gone: it leaves lanes and view, and whoever was not told yet is.
+    pub(super) fn finish(&mut self, seq: Seq, outcome: Outcome, fx: &mut Effects) {
+        self.cancel_if_in_flight(seq, fx);
+        self.void_ask_about(seq);
+        let Some(entry) = self.take_entry(seq) else { return };
+        let told = matches!(&entry.stage, Stage::Settling(settlement) if settlement.told);
+        match &outcome {
+            Outcome::Squashed { into } => self.hand_over(&entry, into, fx),
+            outcome if !told => Self::tell(&entry, outcome, fx),
+            _ => {}
+        }
+        Self::view(fx, ViewChange::Left { place: Place::Stored(seq), outcome: Some(outcome.clone()) });
+        Self::notify(fx, Event::Settled { id: entry.item.id, seq, outcome });
+        if self.journal.unclaimed == Some(seq) {
+            self.journal.unclaimed = None;
+            self.reconsider_every_head();
+        }
+    }
+
+    /// The survivor's outcome will be told to the waiters of `squashed`; without a survivor it is gone.
+    fn hand_over(&mut self, squashed: &Entry, into: &ItemId, fx: &mut Effects) {
+        let survivor = match self.ids.find(into) {
+            Some(Place::Stored(seq)) => self.entries.get_mut(seq),
+            _ => None,
+        };
+        let Some(survivor) = survivor else { return Self::tell(squashed, &Outcome::Gone, fx) };
+        for id in core::iter::once(&squashed.item.id).chain(&squashed.squashed) {
+            if !survivor.squashed.contains(id) {
+                survivor.squashed.push(id.clone());
+            }
+        }
+    }
+
+    /// Takes an entry out of every index; the items behind it move up.
+    fn take_entry(&mut self, seq: Seq) -> Option<Box<Entry>> {
+        self.dequeue(seq);
+        let entry = self.entries.remove(&seq)?;
+        self.slots.release(Place::Stored(seq));
+        self.busy -= usize::from(entry.stage.is_busy());
+        if let Stage::InFlight { deadline, .. } = entry.stage {
+            self.deadlines.remove(&(deadline, seq));
+        }
+        if self.ids.find(&entry.item.id) == Some(&Place::Stored(seq)) {
+            self.ids.remove(&entry.item.id);
+        }
+        self.journal.forget(seq);
+        let mut heads = Vec::new();
+        self.lanes.leave(&entry.places, seq, &mut heads);
+        if self.barriers.remove(&seq) {
+            self.reconsider_every_head();
+        } else {
+            self.reconsider_all(heads);
+        }
+        Some(entry)
+    }
+
+    /// Cancels what has run into its timeout: a transport failure (R14).
+    pub(super) fn expire_attempts(&mut self, fx: &mut Effects) {
+        let due: BTreeSet<Seq> =
+            self.deadlines.iter().take_while(|&&(at, _)| at <= self.now).map(|&(_, seq)| seq).collect();
+        for seq in due {
+            let Some(attempt) = self.attempt_in_flight(seq) else { continue };
+            let Some(Entry { stage: Stage::InFlight { since, deadline }, .. }) =
+                self.entries.get(&seq).map(|e| &**e)
+            else {
+                continue;
+            };
+            let message = alloc::format!("no answer within {} ms", deadline.since_ms(*since));
+            let error = SerializedError::new("TimeoutError", message);
+            fx.push(Effect::Cancel(attempt));
+            self.failed(seq, Failure { class: Class::Transport, error, retry_after_ms: None }, fx);
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! Calls of the app: enqueue, remove, failures, pause (R1, R15, R18, R20, R21, R32).
+
+use alloc::{string::String, sync::Arc, vec::Vec};
+
+use super::{
+    Effects, Outbox,
+    entry::{Stage, Writing},
+    journal::{CallKind, CallWrite},
+};
+use crate::{
+    backoff,
+    config::MAX_NAME_BYTES,
+    effect::{Effect, Event, Place, Reply, ViewChange},
+    error::{CallError, InputError},
+    input::CallId,
+    item::{Draft, Item, ItemId, MAX_ID_BYTES, Seq},
+    json::Json,
+    keys::Key,
+    lane::lane_keys,
+    record,
+};
+
+impl Outbox {
+    pub(super) fn enqueue(&mut self, call: CallId, draft: Draft, fx: &mut Effects) {
+        if self.ids.find(&draft.id).is_some() {
+            return Self::reply(fx, call, Err(CallError::Duplicate { id: draft.id }));
+        }
+        match self.item_of(draft) {
+            Ok(item) => self.write_item(call, item, None, fx),
+            Err(error) => Self::reply(fx, call, Err(error.into())),
+        }
+    }
+
+    /// The item that a draft asks for, if it is within the limits (R32).
+    fn item_of(&self, draft: Draft) -> Result<Item, InputError> {
+        InputError::check_text("mutatorName", &draft.mutator_name, MAX_NAME_BYTES)?;
+        let Some(mutator) = self.mutator(&draft.mutator_name) else {
+            return Err(InputError::UnknownMutator { name: draft.mutator_name });
+        };
+        self.check_json(&draft.args, draft.metadata.as_ref())?;
+        if let Some(key) = &draft.idempotency_key {
+            InputError::check_text("idempotencyKey", key, MAX_ID_BYTES)?;
+        }
+        let idempotency_key = match draft.idempotency_key {
+            Some(key) => Some(Arc::from(key)),
+            None => mutator.idempotency_key.then(|| draft.id.text()),
+        };
+        Ok(Item {
+            key: match draft.key {
+                Some(key) => key,
+                None => Key::derive(&draft.args)?,
+            },
+            barrier: mutator.barrier,
+            mutator_name: Self::intern(&self.names, &draft.mutator_name),
+            id: draft.id,
+            seq: None,
+            args: draft.args,
+            idempotency_key,
+            created_at: self.now,
+            retry_count: 0,
+            next_attempt_at: self.now,
+            retry_after: None,
+            last_class: None,
+            last_error: None,
+            metadata: draft.metadata,
+            claimed: false,
+            rewrites: 0,
+            version: record::VERSION,
+        })
+    }
+
+    /// Args and metadata within their limits; metadata an object (R32).
+    pub(super) fn check_json(&self, args: &Json, metadata: Option<&Json>) -> Result<(), InputError> {
+        let max = self.config.max_args_bytes;
+        InputError::check_len("args", args.as_str().len(), max, "bytes")?;
+        let Some(metadata) = metadata else { return Ok(()) };
+        InputError::check_len("metadata", metadata.as_str().len(), max, "bytes")?;
+        if !metadata.as_str().starts_with('{') {
+            return Err(InputError::WrongType { field: "metadata".into(), expected: "an object".into() });
+        }
+        Ok(())
+    }
+
+    /// Shows the item at once and queues its insert (R1), claimed if it can be sent at once (R2).
+    fn write_item(&mut self, call: CallId, mut item: Item, failure: Option<ItemId>, fx: &mut Effects) {
+        let local = self.next_local;
+        self.next_local += 1;
+        let place = Place::Writing(local);
+        let born_claimed = self.can_be_born_claimed(&item).then_some(self.now);
+        if born_claimed.is_some() {
+            // Its seq, and so its jitter, is not known yet: the whole first window.
+            item.retry_count = 1;
+            item.claimed = true;
+            item.next_attempt_at = self.now.plus_ms(backoff::window_ms(1));
+            self.slots.take(place, self.now, false, false);
+        }
+        for lane in lane_keys(&item.key) {
+            *self.writing_lanes.entry(lane).or_default() += 1;
+        }
+        self.ids.insert(item.id.clone(), place);
+        Self::view(fx, ViewChange::Set { place, item: item.clone() });
+        let removals = Vec::new();
+        let writing =
+            Writing { call, item, born_claimed, failure, removals, in_doubt: false, in_flight: false };
+        self.writing.insert(local, writing);
+        self.journal.inserts.push_back(local);
+    }
+
+    /// Forgets a writing item's lanes and id; the caller decides what becomes of it.
+    pub(super) fn take_writing(&mut self, local: u64) -> Option<Writing> {
+        let writing = self.writing.remove(&local)?;
+        for lane in lane_keys(&writing.item.key) {
+            if let Some(count) = self.writing_lanes.get_mut(&lane) {
+                *count -= 1;
+                if *count == 0 {
+                    self.writing_lanes.remove(&lane);
+                }
+            }
+        }
+        if self.ids.find(&writing.item.id) == Some(&Place::Writing(local)) {
+            self.ids.remove(&writing.item.id);
+        }
+        Some(writing)
+    }
+
+    /// The insert failed: the call fails and leaves no trace (R1).
+    pub(super) fn refuse(&mut self, local: u64, result: Result<Reply, CallError>, fx: &mut Effects) {
+        let Some(writing) = self.take_writing(local) else { return };
+        self.slots.release(Place::Writing(local));
+        Self::view(fx, ViewChange::Left { place: Place::Writing(local), outcome: None });
+        Self::reply(fx, writing.call, result);
+        for call in writing.removals {
+            Self::reply(fx, call, Ok(Reply::Done(false)));
+        }
+    }
+
+    pub(super) fn remove(&mut self, call: CallId, id: ItemId, fx: &mut Effects) {
+        match self.ids.find(&id).copied() {
+            Some(Place::Writing(local)) => {
+                let writing = self.writing.get_mut(&local).expect("ids points at a writing item");
+                return writing.removals.push(call);
+            }
+            Some(Place::Stored(seq)) => {
+                let entry = self.entries.get(&seq).expect("ids points at an entry");
+                if !entry.stage.is_decided() {
+                    self.cancel_if_in_flight(seq, fx);
+                    self.set_stage(seq, Stage::Removing);
+                    self.void_ask_about(seq);
+                }
+            }
+            None => {}
+        }
+        self.journal.calls.push_back(CallWrite::new(Some(call), CallKind::Remove(id)));
+    }
+
+    pub(super) fn retry_failure(&mut self, call: CallId, failure: &ItemId, id: ItemId, fx: &mut Effects) {
+        let Some(record) = self.failures.find(failure) else {
+            return Self::reply(fx, call, Ok(Reply::Done(false)));
+        };
+        let draft = Draft {
+            key: Some(record.item.key.clone()),
+            metadata: record.item.metadata.clone(),
+            idempotency_key: record.item.idempotency_key.as_ref().map(|_| String::from(id.as_str())),
+            ..Draft::new(id, &*record.item.mutator_name, record.item.args.clone())
+        };
+        if self.ids.find(&draft.id).is_some() {
+            return Self::reply(fx, call, Err(CallError::Duplicate { id: draft.id }));
+        }
+        match self.item_of(draft) {
+            Ok(item) => self.write_item(call, item, Some(failure.clone()), fx),
+            Err(error) => Self::reply(fx, call, Err(error.into())),
+        }
+    }
+
+    pub(super) fn dismiss_failure(&mut self, call: CallId, id: ItemId) {
+        self.journal.calls.push_back(CallWrite::new(Some(call), CallKind::Dismiss(id)));
+    }
+
+    pub(super) fn pause(&mut self, call: CallId, reason: String, fx: &mut Effects) {
+        self.change_pauses(call, reason, CallKind::Pause, fx);
+    }
+
+    pub(super) fn resume(&mut self, call: CallId, reason: String, fx: &mut Effects) {
+        self.change_pauses(call, reason, CallKind::Resume, fx);
+    }
+
+    fn change_pauses(
+        &mut self,
+        call: CallId,
+        reason: String,
+        kind: fn(Arc<str>) -> CallKind,
+        fx: &mut Effects,
+    ) {
+        if let Err(error) = InputError::check_text("reason", &reason, MAX_NAME_BYTES) {
+            return Self::reply(fx, call, Err(error.into()));
+        }
+        self.journal.calls.push_back(CallWrite::new(Some(call), kind(Arc::from(reason))));
+        self.pauses_changed(fx);
+    }
+
+    /// The pause reasons, as stored, or what is being written about them, changed.
+    pub(super) fn pauses_changed(&mut self, fx: &mut Effects) {
+        let mut reasons = self.pauses.clone();
+        for write in self.journal.calls_under_way() {
+            write.apply_to_pauses(&mut reasons);
+        }
+        if reasons != self.paused {
+            self.paused = reasons;
+            Self::notify(fx, Event::Paused { reasons: self.paused.iter().cloned().collect() });
+        }
+    }
+
+    pub(super) fn is_paused(&self) -> bool {
+        !self.paused.is_empty()
+    }
+
+    pub(super) fn reply(fx: &mut Effects, call: CallId, result: Result<Reply, CallError>) {
+        fx.push(Effect::Reply { call, result });
+    }
+
+    /// Ends the attempt of an item that is in flight; its result, should it come, finds its stage changed.
+    pub(super) fn cancel_if_in_flight(&mut self, seq: Seq, fx: &mut Effects) {
+        if let Some(attempt) = self.attempt_in_flight(seq) {
+            fx.push(Effect::Cancel(attempt));
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! `Entry`: what a replica knows of one stored item, and `Writing`: of one whose insert is not durable yet.
+
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
+
+use crate::{
+    effect::ParkReason,
+    input::CallId,
+    item::{Item, ItemId, Outcome},
+    lane::Places,
+    time::Timestamp,
+};
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Entry {
+    pub(super) item: Item,
+    pub(super) places: Places,
+    pub(super) stage: Stage,
+    pub(super) parked: Option<ParkReason>,
+    pub(super) queued: Queued,
+    pub(super) flags: Flags,
+    /// The first attempt that was made with the current args (R14).
+    pub(super) first_attempt: u32,
+    /// Items that were squashed into this one: its outcome is theirs (R17).
+    pub(super) squashed: Vec<ItemId>,
+}
+
+/// Small facts about an entry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, not a state")]
+pub(super) struct Flags {
+    /// The hook must be asked before it is sent, whatever its retry count (R17).
+    pub(super) must_ask: bool,
+    /// The hook kept it: it may be sent once without a further ask (R17).
+    pub(super) cleared: bool,
+    /// The hook is being asked about it, or its answer is being written (R17).
+    pub(super) frozen: bool,
+    /// A trigger has pulled its present wait forward (R13).
+    pub(super) pulled: bool,
+    /// It was pulled since its own backoff last ran out by itself (R13).
+    pub(super) pull_spent: bool,
+    /// A write about it may or may not have been committed (R4).
+    pub(super) in_doubt: bool,
+}
+
+/// Where an item is on its way.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Stage {
+    /// Nothing is under way.
+    Waiting,
+    /// Its claim is being written since `requested`; holds a slot.
+    Claiming { requested: Timestamp },
+    /// Its claim is durable, but it may not be sent just now; holds no slot (R2).
+    Claimed,
+    /// Its claim's ack came late, or none could be written: a fenced read decides (R2, R5); holds a slot.
+    Verifying,
+    /// Sent; holds a slot.
+    InFlight { since: Timestamp, deadline: Timestamp },
+    /// Its end is decided; its delete is not durable yet (R5).
+    Settling(Box<Settlement>),
+    /// The app asked to remove it; that is not durable yet (R18).
+    Removing,
+}
+
+impl Stage {
+    /// Whether the item keeps the others of its lanes from being sent (R6).
+    pub(super) fn is_busy(&self) -> bool {
+        !matches!(self, Self::Waiting | Self::Claimed)
+    }
+
+    /// Whether the item's end is decided, so that late results change nothing (R14).
+    pub(super) fn is_decided(&self) -> bool {
+        matches!(self, Self::Settling(_) | Self::Removing)
+    }
+}
+
+/// An end that is being made durable.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Settlement {
+    pub(super) outcome: Outcome,
+    /// The failure record to leave behind (R15).
+    pub(super) failure: Option<Arc<str>>,
+    /// Whether waiters were told already (R29).
+    pub(super) told: bool,
+}
+
+/// In which queue of the scheduler an entry is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) enum Queued {
+    /// In none: blocked, under way, parked or frozen.
+    #[default]
+    No,
+    /// Until then.
+    Backoff(Timestamp),
+    /// Runnable since then.
+    Ready(Timestamp),
+    /// Runnable, but the hook must be asked first.
+    Hook,
+}
+
+/// An enqueue whose insert is not durable yet.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Writing {
+    pub(super) call: CallId,
+    pub(super) item: Item,
+    /// Inserted with its first claim, holding a slot since then (R2).
+    pub(super) born_claimed: Option<Timestamp>,
+    /// Comes from this failure record (R15).
+    pub(super) failure: Option<ItemId>,
+    /// Removals asked for meanwhile: carried out when it is stored (R18).
+    pub(super) removals: Vec<CallId>,
+    /// The store could not tell whether it was committed (R4).
+    pub(super) in_doubt: bool,
+    /// It is part of the transaction in flight.
+    pub(super) in_flight: bool,
+}
+
+impl Entry {
+    pub(super) fn new(item: Item, places: Places, parked: Option<ParkReason>) -> Self {
+        Self {
+            item,
+            places,
+            stage: Stage::Waiting,
+            parked,
+            queued: Queued::No,
+            flags: Flags::default(),
+            first_attempt: 1,
+            squashed: Vec::new(),
+        }
+    }
+
+    /// Whether an earlier attempt failed or was interrupted (R8).
+    pub(super) fn failed_before(&self) -> bool {
+        let this_claim = u32::from(!matches!(self.stage, Stage::Waiting));
+        self.item.retry_count > this_claim
+    }
+}

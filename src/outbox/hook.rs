@@ -1,0 +1,316 @@
+//! `beforeRetry` (R17): when it is asked, what its answer may say, and its one transaction.
+
+use alloc::{
+    boxed::Box,
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    vec::Vec,
+};
+
+use super::{
+    Effects, Outbox,
+    entry::{Entry, Settlement, Stage},
+    journal::Answer,
+    schedule::Send,
+};
+use crate::{
+    backoff,
+    before_retry::{Rewrite, Verdict},
+    effect::{AskedItem, Effect, Event, Place, Sent, ViewChange},
+    error::HookError,
+    input::AskId,
+    item::{ItemId, Outcome, Seq},
+    keys::Key,
+    time::Timestamp,
+};
+
+/// The hook answers within this time.
+const LIMIT_MS: u64 = 10_000;
+/// The hook is asked at most this often.
+const SPACING_MS: u64 = 1_000;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Hook {
+    last_ask: u64,
+    /// Not asked before this.
+    ready_at: Timestamp,
+    /// Failures in a row.
+    failures: u32,
+    phase: Phase,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+enum Phase {
+    #[default]
+    Idle,
+    /// The items asked about are frozen until the answer is durable.
+    Asking { ask: AskId, deadline: Timestamp, asked: BTreeSet<Seq> },
+    /// The answer is being written.
+    Writing { asked: BTreeSet<Seq> },
+}
+
+impl Hook {
+    pub(super) fn reset(&mut self) {
+        self.phase = Phase::Idle;
+    }
+
+    fn is_idle(&self) -> bool {
+        self.phase == Phase::Idle
+    }
+}
+
+impl Outbox {
+    /// Whether the hook has to be asked before this entry is sent.
+    pub(super) fn must_ask(&self, entry: &Entry) -> bool {
+        let due = entry.item.retry_count >= 1 || entry.flags.must_ask;
+        self.config.before_retry && due && !entry.flags.cleared && entry.stage != Stage::Claimed
+    }
+
+    /// Asks about every item that nothing is under way for, once one of them is due.
+    pub(super) fn ask_hook(&mut self, fx: &mut Effects) {
+        let wanted = !self.queues.hook.is_empty() && self.hook.is_idle() && self.may_send() != Send::No;
+        if !wanted || self.now < self.hook.ready_at {
+            return;
+        }
+        let is_asked = |entry: &Entry| entry.stage == Stage::Waiting && entry.parked.is_none();
+        let asked: BTreeSet<Seq> =
+            self.entries.iter().filter(|(_, entry)| is_asked(entry)).map(|(&seq, _)| seq).collect();
+        let mut items = Vec::with_capacity(asked.len());
+        for &seq in &asked {
+            self.dequeue(seq);
+            let entry = self.entries.get_mut(&seq).expect("it was just found");
+            entry.flags.frozen = true;
+            let sent = if entry.item.retry_count == 0 { Sent::Never } else { Sent::Maybe };
+            items.push(AskedItem { item: entry.item.clone(), sent });
+        }
+        self.hook.last_ask += 1;
+        let ask = AskId(self.hook.last_ask);
+        self.hook.ready_at = self.now.plus_ms(SPACING_MS);
+        self.hook.phase = Phase::Asking { ask, deadline: self.now.plus_ms(LIMIT_MS), asked };
+        fx.push(Effect::AskBeforeRetry { ask, items });
+    }
+
+    pub(super) fn hook_wake(&self) -> Option<Timestamp> {
+        match &self.hook.phase {
+            Phase::Asking { deadline, .. } => Some(*deadline),
+            Phase::Idle if !self.queues.hook.is_empty() && self.may_send() != Send::No => {
+                Some(self.hook.ready_at).filter(|&at| at > self.now)
+            }
+            Phase::Idle | Phase::Writing { .. } => None,
+        }
+    }
+
+    pub(super) fn expire_hook(&mut self, fx: &mut Effects) {
+        if matches!(self.hook.phase, Phase::Asking { deadline, .. } if deadline <= self.now) {
+            self.hook_failed(HookError::Late { limit_ms: LIMIT_MS }, fx);
+        }
+    }
+
+    /// An item asked about ends or is being removed first: the answer is void, and the hook is asked again.
+    pub(super) fn void_ask_about(&mut self, seq: Seq) {
+        match &mut self.hook.phase {
+            Phase::Asking { asked, .. } if asked.contains(&seq) => self.thaw(false),
+            Phase::Writing { asked } => drop(asked.remove(&seq)),
+            Phase::Asking { .. } | Phase::Idle => {}
+        }
+    }
+
+    /// Freezing ends; with `must_ask`, none of the items asked about is sent before another answer.
+    fn thaw(&mut self, must_ask: bool) {
+        let asked = match core::mem::take(&mut self.hook.phase) {
+            Phase::Idle => return,
+            Phase::Asking { asked, .. } | Phase::Writing { asked } => asked,
+        };
+        for seq in asked {
+            if let Some(entry) = self.entries.get_mut(&seq) {
+                entry.flags.frozen = false;
+                entry.flags.must_ask |= must_ask;
+            }
+            self.reconsider(seq);
+        }
+    }
+
+    /// Nothing asked about is sent; the hook is asked again, with backoff.
+    fn hook_failed(&mut self, error: HookError, fx: &mut Effects) {
+        Self::notify(fx, Event::HookFailed(error));
+        self.hook.failures = self.hook.failures.saturating_add(1);
+        self.hook.ready_at = self.now.plus_ms(backoff::window_ms(self.hook.failures));
+        self.thaw(true);
+    }
+
+    pub(super) fn answered(
+        &mut self,
+        ask: AskId,
+        verdicts: Result<Vec<(ItemId, Verdict)>, HookError>,
+        fx: &mut Effects,
+    ) {
+        let asked = match &self.hook.phase {
+            Phase::Asking { ask: current, asked, .. } if *current == ask => asked.clone(),
+            _ => return, // late, or void
+        };
+        let plan = verdicts.and_then(|verdicts| self.plan(&asked, verdicts));
+        match plan {
+            Ok(plan) => self.accept(asked, plan, fx),
+            Err(error) => self.hook_failed(error, fx),
+        }
+    }
+
+    // What the answer may say.
+
+    /// A verdict for each item asked about, if the answer keeps the rules.
+    fn plan(
+        &self,
+        asked: &BTreeSet<Seq>,
+        verdicts: Vec<(ItemId, Verdict)>,
+    ) -> Result<BTreeMap<Seq, Verdict>, HookError> {
+        let mut plan: BTreeMap<Seq, Verdict> = BTreeMap::new();
+        for (id, verdict) in verdicts {
+            let seq = match self.ids.find(&id) {
+                Some(Place::Stored(seq)) if asked.contains(seq) && !plan.contains_key(seq) => *seq,
+                _ => return Err(HookError::NotAsked { id }),
+            };
+            if let Verdict::Rewrite(rewrite) = &verdict {
+                self.check_rewrite(&id, seq, rewrite)?;
+            }
+            plan.insert(seq, verdict);
+        }
+        for &seq in asked {
+            plan.entry(seq).or_insert(Verdict::Remove);
+        }
+        self.check_squashes(&plan)?;
+        Ok(plan)
+    }
+
+    fn check_rewrite(&self, id: &ItemId, seq: Seq, rewrite: &Rewrite) -> Result<(), HookError> {
+        let item = &self.entries.get(&seq).expect("only entries are asked about").item;
+        let args = rewrite.args.as_ref().unwrap_or(&item.args);
+        let metadata = rewrite.metadata.as_ref().map_or(item.metadata.as_ref(), Option::as_ref);
+        self.check_json(args, metadata).map_err(|cause| HookError::Input { id: id.clone(), cause })
+    }
+
+    /// Whoever is squashed is squashed into one that stays, and its keys fit there.
+    fn check_squashes(&self, plan: &BTreeMap<Seq, Verdict>) -> Result<(), HookError> {
+        for (seq, verdict) in plan {
+            let Verdict::SquashInto(into) = verdict else { continue };
+            let stays = self.seq_of(into).and_then(|target| plan.get(&target));
+            if !matches!(stays, Some(Verdict::Keep | Verdict::Rewrite(_))) {
+                let id = self.id_of(*seq);
+                return Err(HookError::SquashTarget { id, into: into.clone() });
+            }
+        }
+        for (&seq, verdict) in plan {
+            if matches!(verdict, Verdict::Keep | Verdict::Rewrite(_)) {
+                let key = self.squashed_key(seq, plan);
+                key.map_err(|cause| HookError::Input { id: self.id_of(seq), cause })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn seq_of(&self, id: &ItemId) -> Option<Seq> {
+        match self.ids.find(id)? {
+            Place::Stored(seq) => Some(*seq),
+            Place::Writing(_) => None,
+        }
+    }
+
+    fn id_of(&self, seq: Seq) -> ItemId {
+        self.entries.get(&seq).expect("only entries are asked about").item.id.clone()
+    }
+
+    /// The key of a survivor: its own if it names one, else the union with those squashed into it.
+    fn squashed_key(&self, seq: Seq, plan: &BTreeMap<Seq, Verdict>) -> Result<Key, crate::InputError> {
+        let survivor = &self.entries.get(&seq).expect("only entries are asked about").item;
+        if let Some(Verdict::Rewrite(Rewrite { key: Some(key), .. })) = plan.get(&seq) {
+            return Ok(key.clone());
+        }
+        let into_it =
+            |verdict: &Verdict| matches!(verdict, Verdict::SquashInto(into) if *into == survivor.id);
+        let squashed = plan.iter().filter(|(_, verdict)| into_it(verdict));
+        squashed.map(|(seq, _)| seq).try_fold(survivor.key.clone(), |key, seq| {
+            let entry = self.entries.get(seq).expect("only entries are asked about");
+            key.union(&entry.item.key)
+        })
+    }
+
+    // Carrying it out.
+
+    /// The new args hold at once; the write is one transaction, retried until it is durable.
+    fn accept(&mut self, asked: BTreeSet<Seq>, plan: BTreeMap<Seq, Verdict>, fx: &mut Effects) {
+        self.hook.failures = 0;
+        let keys = plan.keys().map(|&seq| (seq, self.squashed_key(seq, &plan)));
+        let keys: BTreeMap<Seq, Key> = keys.filter_map(|(seq, key)| Some((seq, key.ok()?))).collect();
+        let mut answer = Answer::default();
+        self.hook.phase = Phase::Writing { asked };
+        for (seq, verdict) in plan {
+            match verdict {
+                Verdict::Remove => self.answer_ends(seq, Outcome::Removed, &mut answer),
+                Verdict::SquashInto(into) => self.answer_ends(seq, Outcome::Squashed { into }, &mut answer),
+                Verdict::Keep => self.answer_keeps(seq, Rewrite::default(), keys.get(&seq), &mut answer, fx),
+                Verdict::Rewrite(rewrite) => self.answer_keeps(seq, rewrite, keys.get(&seq), &mut answer, fx),
+            }
+        }
+        if answer == Answer::default() {
+            self.answer_is_durable();
+        } else {
+            self.journal.answer = Some(answer);
+        }
+    }
+
+    fn answer_ends(&mut self, seq: Seq, outcome: Outcome, answer: &mut Answer) {
+        self.journal.puts.remove(&seq);
+        self.set_stage(seq, Stage::Settling(Box::new(Settlement { outcome, failure: None, told: false })));
+        answer.deletes.push(seq);
+    }
+
+    fn answer_keeps(
+        &mut self,
+        seq: Seq,
+        rewrite: Rewrite,
+        key: Option<&Key>,
+        answer: &mut Answer,
+        fx: &mut Effects,
+    ) {
+        let entry = self.entries.get_mut(&seq).expect("only entries are asked about");
+        entry.flags.cleared = true;
+        let before = entry.item.clone();
+        let item = &mut entry.item;
+        if let Some(metadata) = rewrite.metadata {
+            item.metadata = metadata;
+        }
+        if let Some(args) = rewrite.args.filter(|args| *args != item.args) {
+            item.args = args;
+            item.rewrites += 1;
+            item.idempotency_key = item.idempotency_key.as_deref().map(|key| next_key(key, item.rewrites));
+            entry.first_attempt = item.retry_count + 1;
+        }
+        if let Some(key) = key {
+            item.key = key.clone();
+        }
+        if entry.item == before {
+            return;
+        }
+        let (item, rekeyed) = (entry.item.clone(), entry.item.key != before.key);
+        self.journal.puts.remove(&seq);
+        answer.puts.push(seq);
+        if item.args != before.args {
+            Self::view(fx, ViewChange::Set { place: Place::Stored(seq), item: item.clone() });
+        }
+        if rekeyed {
+            self.rekey(seq, &item.key);
+        }
+    }
+
+    pub(super) fn answer_is_durable(&mut self) {
+        self.thaw(false);
+    }
+}
+
+/// The idempotency key after the n-th rewrite of `K`: `K.2`, `K.3` … (R21).
+fn next_key(key: &str, rewrites: u32) -> Arc<str> {
+    let stem = match rewrites {
+        0 | 1 => key,
+        _ => key.rsplit_once('.').map_or(key, |(stem, _)| stem),
+    };
+    Arc::from(alloc::format!("{stem}.{}", rewrites + 1))
+}

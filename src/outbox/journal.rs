@@ -1,0 +1,506 @@
+//! What the next storage request is (R4): one in flight, and what arrives meanwhile is the next
+//! transaction.
+//!
+//! Writes fall in three classes by what they need. [`Class::Free`] frees space or needs next to none,
+//! [`Class::Put`] may need some, [`Class::Insert`] does, and is the only one that fails its caller. While
+//! all goes well a transaction mixes them; after a failure each goes alone, in that order, so that a
+//! full disk does not block the deletes that free it.
+
+use alloc::{
+    collections::{BTreeSet, VecDeque},
+    string::String,
+    sync::Arc,
+    vec::Vec,
+};
+
+use super::{Effects, Known, Outbox, entry::Stage};
+use crate::{
+    backoff,
+    effect::Effect,
+    input::CallId,
+    item::{ItemId, Seq},
+    record,
+    storage::{Fence, OpId, Scope, Write},
+    time::Timestamp,
+};
+
+/// The most writes of one transaction …
+const MAX_WRITES: usize = 256;
+/// … and the most bytes; one item may be larger.
+const MAX_BYTES: usize = 1 << 20;
+
+/// What waits for storage.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Journal {
+    next_op: u64,
+    pub(super) in_flight: Option<Request>,
+
+    // Writes that wait.
+    pub(super) deletes: BTreeSet<Seq>,
+    pub(super) buries: BTreeSet<Seq>,
+    pub(super) puts: BTreeSet<Seq>,
+    pub(super) calls: VecDeque<CallWrite>,
+    pub(super) inserts: VecDeque<u64>,
+    /// An accepted answer of the hook: one transaction of its own (R17).
+    pub(super) answer: Option<Answer>,
+
+    // Reads that wait.
+    pub(super) want: Want,
+    /// The last request was a read, so a write goes first.
+    read_last: bool,
+
+    // After a failure.
+    /// Each class goes alone.
+    pub(super) separate: bool,
+    /// The most inserts of one transaction while `separate`.
+    pub(super) insert_limit: usize,
+    pub(super) retry: Retries,
+    /// Since when the store has answered nothing but failures.
+    pub(super) failing_since: Option<Timestamp>,
+    pub(super) told_failing: bool,
+    /// The one item that may be sent unclaimed because the store is full (R5).
+    pub(super) unclaimed: Option<Seq>,
+}
+
+/// Reads that are wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Want {
+    pub(super) acquire: bool,
+    pub(super) full: bool,
+    pub(super) since: bool,
+    /// Rows that a poke named.
+    pub(super) items: BTreeSet<Seq>,
+    /// Rows that are sent only if a fenced read still finds them (R2, R5).
+    pub(super) verify: BTreeSet<Seq>,
+    /// A write may or may not have been committed: read before writing again (R4).
+    pub(super) doubt: bool,
+}
+
+impl Want {
+    /// Whether everything that changed is to be read.
+    pub(super) fn is_broad(&self) -> bool {
+        self.acquire || self.full || self.since || self.doubt
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        !self.is_broad() && self.items.is_empty() && self.verify.is_empty()
+    }
+
+    /// The next load, and the part of these wants that it serves; they are taken out.
+    fn next_load(&mut self, known: Option<&Known>) -> Option<(Scope, Self)> {
+        let places = |seqs: &BTreeSet<Seq>| Scope::Items(seqs.iter().copied().collect());
+        if self.is_broad() || (known.is_none() && !self.items.is_empty()) {
+            let scope = match known {
+                Some(known) if !self.full => Scope::Since { change: known.change, through: known.through },
+                _ => Scope::Full,
+            };
+            let verify = core::mem::take(&mut self.verify);
+            let served = Self { items: BTreeSet::new(), ..core::mem::take(self) };
+            self.verify = verify;
+            return Some((scope, served));
+        }
+        if !self.verify.is_empty() {
+            let verify = core::mem::take(&mut self.verify);
+            return Some((places(&verify), Self { verify, ..Self::default() }));
+        }
+        if self.items.is_empty() {
+            return None;
+        }
+        let items = core::mem::take(&mut self.items);
+        Some((places(&items), Self { items, ..Self::default() }))
+    }
+
+    /// Wants again what a failed load did not bring.
+    pub(super) fn join(&mut self, other: Self) {
+        self.full |= other.full;
+        self.since |= other.since;
+        self.doubt |= other.doubt;
+        self.items.extend(other.items);
+        self.verify.extend(other.verify);
+    }
+}
+
+/// When failed requests are repeated.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Retries {
+    pub(super) free: Retry,
+    pub(super) put: Retry,
+    pub(super) read: Retry,
+}
+
+/// When one kind of request is repeated, with backoff.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Retry {
+    failures: u32,
+    at: Option<Timestamp>,
+}
+
+impl Retry {
+    pub(super) fn failed(&mut self, now: Timestamp) {
+        self.failures = self.failures.saturating_add(1);
+        self.at = Some(now.plus_ms(backoff::window_ms(self.failures)));
+    }
+
+    fn is_due(&self, now: Timestamp) -> bool {
+        self.at.is_none_or(|at| at <= now)
+    }
+}
+
+/// What an accepted answer of the hook writes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Answer {
+    pub(super) deletes: Vec<Seq>,
+    pub(super) puts: Vec<Seq>,
+}
+
+/// The request in flight.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Request {
+    pub(super) op: OpId,
+    pub(super) since: Timestamp,
+    pub(super) kind: Kind,
+    /// This replica resigned because no answer came.
+    pub(super) gave_up: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Kind {
+    Acquire,
+    /// What it is to satisfy.
+    Load(Want),
+    /// `answer`: it is the hook's answer.
+    Persist {
+        jobs: Vec<Job>,
+        fence: Option<Fence>,
+        answer: bool,
+    },
+}
+
+/// One write, and what its answer is for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Job {
+    Delete(Seq),
+    Bury(Seq),
+    Call(CallWrite),
+    /// `claim`: the attempt that it claims.
+    Put {
+        seq: Seq,
+        claim: Option<u32>,
+    },
+    Insert(u64),
+}
+
+/// What a write needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Class {
+    Free,
+    Put,
+    Insert,
+}
+
+impl Job {
+    pub(super) fn class(&self) -> Class {
+        match self {
+            Self::Delete(_) | Self::Call(_) => Class::Free,
+            Self::Bury(_) | Self::Put { .. } => Class::Put,
+            Self::Insert(_) => Class::Insert,
+        }
+    }
+}
+
+/// A write that a call of the app asks for, or an eviction (no call).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct CallWrite {
+    pub(super) call: Option<CallId>,
+    pub(super) kind: CallKind,
+    /// An earlier try may have been committed.
+    pub(super) in_doubt: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum CallKind {
+    Remove(ItemId),
+    Dismiss(ItemId),
+    Pause(Arc<str>),
+    Resume(Arc<str>),
+}
+
+impl CallWrite {
+    pub(super) fn new(call: Option<CallId>, kind: CallKind) -> Self {
+        Self { call, kind, in_doubt: false }
+    }
+
+    fn write(&self) -> Write {
+        match &self.kind {
+            CallKind::Remove(id) => Write::Remove { id: id.clone() },
+            CallKind::Dismiss(id) => Write::DismissFailure { id: id.clone() },
+            CallKind::Pause(reason) => Write::Pause { reason: Arc::clone(reason) },
+            CallKind::Resume(reason) => Write::Resume { reason: Arc::clone(reason) },
+        }
+    }
+
+    pub(super) fn apply_to_pauses(&self, reasons: &mut BTreeSet<String>) {
+        match &self.kind {
+            CallKind::Pause(reason) => drop(reasons.insert(String::from(&**reason))),
+            CallKind::Resume(reason) => drop(reasons.remove(&**reason)),
+            CallKind::Remove(_) | CallKind::Dismiss(_) => {}
+        }
+    }
+}
+
+/// A transaction being put together.
+#[derive(Default)]
+struct Batch {
+    jobs: Vec<Job>,
+    writes: Vec<Write>,
+    bytes: usize,
+    fenced: bool,
+    answer: bool,
+}
+
+impl Batch {
+    fn has_room(&self) -> bool {
+        self.jobs.len() < MAX_WRITES && self.bytes < MAX_BYTES
+    }
+
+    fn push(&mut self, job: Job, write: Write, bytes: usize) {
+        self.jobs.push(job);
+        self.writes.push(write);
+        self.bytes += bytes;
+    }
+}
+
+impl Journal {
+    /// Calls whose writes are in flight or wait, in order.
+    pub(super) fn calls_under_way(&self) -> impl Iterator<Item = &CallWrite> {
+        let jobs = match &self.in_flight {
+            Some(Request { kind: Kind::Persist { jobs, .. }, .. }) => jobs.as_slice(),
+            _ => &[],
+        };
+        let in_flight =
+            jobs.iter().filter_map(|job| if let Job::Call(call) = job { Some(call) } else { None });
+        in_flight.chain(&self.calls)
+    }
+
+    /// Whether a bookkeeping write waits.
+    fn has_bookkeeping(&self) -> bool {
+        !(self.deletes.is_empty() && self.buries.is_empty() && self.puts.is_empty() && self.answer.is_none())
+    }
+
+    /// Whether a read is in flight.
+    pub(super) fn is_reading(&self) -> bool {
+        self.in_flight.as_ref().is_some_and(|request| !matches!(request.kind, Kind::Persist { .. }))
+    }
+
+    /// Whether the transaction in flight deletes this item.
+    pub(super) fn is_deleting(&self, seq: Seq) -> bool {
+        let Some(Request { kind: Kind::Persist { jobs, .. }, .. }) = &self.in_flight else { return false };
+        jobs.iter().any(|job| matches!(job, Job::Delete(at) | Job::Bury(at) if *at == seq))
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        let writing = matches!(self.in_flight, Some(Request { kind: Kind::Persist { .. }, .. }));
+        !writing && !self.has_bookkeeping() && self.calls.is_empty() && self.inserts.is_empty()
+    }
+
+    /// The item at `seq` is gone: nothing is to be written about it.
+    pub(super) fn forget(&mut self, seq: Seq) {
+        self.deletes.remove(&seq);
+        self.buries.remove(&seq);
+        self.puts.remove(&seq);
+        self.want.verify.remove(&seq);
+    }
+
+    /// The bookkeeping of a leader that leads no more (R22, R27).
+    pub(super) fn discard_bookkeeping(&mut self) {
+        self.deletes.clear();
+        self.buries.clear();
+        self.puts.clear();
+        self.answer = None;
+        self.unclaimed = None;
+        self.want.verify.clear();
+        self.retry = Retries::default();
+    }
+}
+
+impl Outbox {
+    /// Sends the next storage request, if none is in flight and one is wanted.
+    pub(super) fn request(&mut self, fx: &mut Effects) {
+        if self.journal.in_flight.is_some() {
+            return;
+        }
+        // Reads and writes take turns, so that neither starves; but no write goes before a doubt is cleared.
+        let write_first = self.journal.read_last && !self.journal.want.doubt && !self.journal.want.acquire;
+        let asked = (write_first && self.request_write(fx)) || self.request_read(fx);
+        if !asked && !self.journal.want.doubt {
+            self.request_write(fx);
+        }
+    }
+
+    fn begin(&mut self, kind: Kind) -> OpId {
+        self.journal.next_op += 1;
+        let op = OpId(self.journal.next_op);
+        self.journal.read_last = !matches!(kind, Kind::Persist { .. });
+        self.journal.in_flight = Some(Request { op, since: self.now, kind, gave_up: false });
+        op
+    }
+
+    fn request_read(&mut self, fx: &mut Effects) -> bool {
+        if !self.journal.retry.read.is_due(self.now) {
+            return false;
+        }
+        let want = &mut self.journal.want;
+        if want.acquire {
+            *want = Want::default();
+            let op = self.begin(Kind::Acquire);
+            fx.push(Effect::Acquire { op });
+            return true;
+        }
+        let Some((scope, served)) = want.next_load(self.known.as_ref()) else { return false };
+        let fence = self.fence();
+        let op = self.begin(Kind::Load(served));
+        fx.push(Effect::Load { op, fence, scope });
+        true
+    }
+
+    fn request_write(&mut self, fx: &mut Effects) -> bool {
+        let batch = self.next_batch();
+        if batch.jobs.is_empty() {
+            return false;
+        }
+        let fence = if batch.fenced { self.fence() } else { None };
+        let op = self.begin(Kind::Persist { jobs: batch.jobs, fence, answer: batch.answer });
+        fx.push(Effect::Persist { op, fence, writes: batch.writes });
+        true
+    }
+
+    /// The next transaction: deletes and buries first, then puts, then inserts (R4).
+    fn next_batch(&mut self) -> Batch {
+        let mut batch = Batch::default();
+        let separate = self.journal.separate;
+        let now = self.now;
+        if self.journal.answer.is_some() && self.journal.retry.put.is_due(now) {
+            self.batch_answer(&mut batch);
+            return batch;
+        }
+        let (free, put) = (self.journal.retry.free.is_due(now), self.journal.retry.put.is_due(now));
+        if free {
+            self.batch_deletes(&mut batch);
+        }
+        if put && (!separate || batch.jobs.is_empty()) {
+            self.batch_buries(&mut batch);
+        }
+        if free && (!separate || batch.jobs.is_empty()) {
+            self.batch_calls(&mut batch);
+        }
+        if put && !(separate && batch.jobs.iter().any(|job| job.class() == Class::Free)) {
+            self.batch_puts(&mut batch);
+        }
+        if !separate || batch.jobs.is_empty() {
+            self.batch_inserts(&mut batch);
+        }
+        batch
+    }
+
+    fn batch_answer(&mut self, batch: &mut Batch) {
+        let answer = self.journal.answer.clone().unwrap_or_default();
+        batch.answer = true;
+        for seq in answer.deletes {
+            self.push_delete(batch, seq);
+        }
+        for seq in answer.puts {
+            self.push_put(batch, seq);
+        }
+    }
+
+    fn batch_deletes(&mut self, batch: &mut Batch) {
+        while batch.has_room()
+            && let Some(seq) = self.journal.deletes.pop_first()
+        {
+            self.push_delete(batch, seq);
+        }
+    }
+
+    fn push_delete(&mut self, batch: &mut Batch, seq: Seq) {
+        let Some(entry) = self.entries.get(&seq) else { return };
+        let Stage::Settling(settlement) = &entry.stage else { return };
+        batch.push(Job::Delete(seq), Write::Delete { seq, outcome: settlement.outcome.clone() }, 64);
+        batch.fenced = true;
+    }
+
+    fn batch_buries(&mut self, batch: &mut Batch) {
+        while batch.has_room()
+            && let Some(seq) = self.journal.buries.pop_first()
+        {
+            let Some(entry) = self.entries.get(&seq) else { continue };
+            let Stage::Settling(settlement) = &entry.stage else { continue };
+            let Some(failure) = settlement.failure.clone() else { continue };
+            let bytes = failure.len();
+            batch.push(Job::Bury(seq), Write::Bury { seq, id: entry.item.id.clone(), failure }, bytes);
+            batch.fenced = true;
+        }
+    }
+
+    fn batch_calls(&mut self, batch: &mut Batch) {
+        while batch.has_room()
+            && let Some(call) = self.journal.calls.pop_front()
+        {
+            let write = call.write();
+            batch.push(Job::Call(call), write, 64);
+        }
+    }
+
+    fn batch_puts(&mut self, batch: &mut Batch) {
+        while batch.has_room()
+            && let Some(seq) = self.journal.puts.pop_first()
+        {
+            self.push_put(batch, seq);
+        }
+    }
+
+    fn push_put(&mut self, batch: &mut Batch, seq: Seq) {
+        let Some(entry) = self.entries.get(&seq) else { return };
+        let claim = matches!(entry.stage, Stage::Claiming { .. }).then_some(entry.item.retry_count);
+        let record = record::encode(&entry.item);
+        let bytes = record.len();
+        batch.push(Job::Put { seq, claim }, Write::Put { seq, record }, bytes);
+        batch.fenced = true;
+    }
+
+    fn batch_inserts(&mut self, batch: &mut Batch) {
+        let limit = if self.journal.separate { self.journal.insert_limit.max(1) } else { MAX_WRITES };
+        let mut inserts = 0;
+        while batch.has_room()
+            && inserts < limit
+            && let Some(local) = self.journal.inserts.pop_front()
+        {
+            let Some(writing) = self.writing.get_mut(&local) else { continue };
+            writing.in_flight = true;
+            let record = record::encode(&writing.item);
+            let bytes = record.len();
+            let id = writing.item.id.clone();
+            let write = match writing.failure.clone() {
+                None => Write::Insert { id, record },
+                Some(failure) => Write::RetryFailure { failure, id, record },
+            };
+            batch.fenced |= writing.born_claimed.is_some();
+            batch.push(Job::Insert(local), write, bytes);
+            inserts += 1;
+        }
+    }
+
+    /// When a failed request is to be repeated, or a silent store given up.
+    pub(super) fn storage_wake(&self) -> Option<Timestamp> {
+        let journal = &self.journal;
+        if let Some(request) = &journal.in_flight {
+            return self.gives_up_at(request.since).filter(|_| !request.gave_up);
+        }
+        let free = !journal.deletes.is_empty() || !journal.calls.is_empty();
+        let put = !(journal.buries.is_empty() && journal.puts.is_empty() && journal.answer.is_none());
+        let read = !journal.want.is_empty();
+        let retries = [(free, &journal.retry.free), (put, &journal.retry.put), (read, &journal.retry.read)];
+        let retry = retries.into_iter().filter(|(wanted, _)| *wanted).filter_map(|(_, retry)| retry.at);
+        let give_up = journal.failing_since.and_then(|since| self.gives_up_at(since));
+        retry.chain(give_up).filter(|&at| at > self.now).min()
+    }
+}

@@ -1,0 +1,392 @@
+//! Who is next (R6, R8), claims before dispatch (R2), and the one unclaimed item of a full disk (R5).
+
+use alloc::{collections::BTreeSet, vec::Vec};
+
+use super::{
+    Effects, Outbox,
+    entry::{Entry, Queued, Stage},
+};
+use crate::{
+    backoff,
+    effect::{Effect, Place},
+    item::{AttemptId, Item, Seq},
+    lane::lane_keys,
+    time::Timestamp,
+};
+
+/// While offline, one item goes out this often: online flags lie (R8).
+pub(super) const PROBE_MS: u64 = 60_000;
+/// A claim whose ack took longer is checked by a fenced read: the tab may have been frozen (R2).
+const STALE_MS: u64 = 4_000;
+
+/// The entries that nothing but time, slots or the hook keeps from being sent.
+///
+/// Every such entry is in exactly the queue that its `queued` names. An entry may stay queued when it is
+/// no longer first in its lanes: that is checked again when it is taken.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Queues {
+    pub(super) backoff: BTreeSet<(Timestamp, Seq)>,
+    /// Runnable and never failed, in the order they became so.
+    fresh: BTreeSet<(Timestamp, Seq)>,
+    /// Runnable after a failure, in the order they became so.
+    failed: BTreeSet<(Timestamp, Seq)>,
+    /// Runnable once the hook has been asked.
+    pub(super) hook: BTreeSet<Seq>,
+}
+
+impl Queues {
+    pub(super) fn has_ready(&self) -> bool {
+        !(self.fresh.is_empty() && self.failed.is_empty())
+    }
+
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
+
+/// How dispatch is limited right now.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Send {
+    No,
+    Yes,
+    /// Offline: one probe.
+    Probe,
+}
+
+impl Outbox {
+    /// What pause, connectivity and leadership allow (R8, R20).
+    pub(super) fn may_send(&self) -> Send {
+        if !self.is_leading() || self.is_paused() {
+            Send::No
+        } else if self.online {
+            Send::Yes
+        } else if self.now >= self.probe_at && !self.slots.is_probing() {
+            Send::Probe
+        } else {
+            Send::No
+        }
+    }
+
+    // Queues.
+
+    /// Puts an entry into the queue that fits, or into none.
+    pub(super) fn reconsider(&mut self, seq: Seq) {
+        self.dequeue(seq);
+        if !self.is_leading() || seq > self.through() {
+            return;
+        }
+        let Some(entry) = self.entries.get(&seq) else { return };
+        let idle = !entry.stage.is_busy() && entry.parked.is_none() && !entry.flags.frozen;
+        if !idle || !self.is_next(seq, entry) {
+            return;
+        }
+        let due = if entry.stage == Stage::Claimed { Timestamp::ZERO } else { entry.item.next_attempt_at };
+        let queued = if due > self.now {
+            Queued::Backoff(due)
+        } else if self.must_ask(entry) {
+            Queued::Hook
+        } else {
+            Queued::Ready(self.now)
+        };
+        self.enqueue_as(seq, queued);
+    }
+
+    fn enqueue_as(&mut self, seq: Seq, queued: Queued) {
+        let Some(entry) = self.entries.get_mut(&seq) else { return };
+        entry.queued = queued;
+        match queued {
+            Queued::No => {}
+            Queued::Backoff(at) => drop(self.queues.backoff.insert((at, seq))),
+            Queued::Ready(at) if entry.failed_before() => drop(self.queues.failed.insert((at, seq))),
+            Queued::Ready(at) => drop(self.queues.fresh.insert((at, seq))),
+            Queued::Hook => drop(self.queues.hook.insert(seq)),
+        }
+    }
+
+    pub(super) fn dequeue(&mut self, seq: Seq) {
+        let Some(entry) = self.entries.get_mut(&seq) else { return };
+        match core::mem::take(&mut entry.queued) {
+            Queued::No => {}
+            Queued::Backoff(at) => drop(self.queues.backoff.remove(&(at, seq))),
+            Queued::Ready(at) => {
+                if !self.queues.fresh.remove(&(at, seq)) {
+                    self.queues.failed.remove(&(at, seq));
+                }
+            }
+            Queued::Hook => drop(self.queues.hook.remove(&seq)),
+        }
+    }
+
+    /// First in all its lanes, and no barrier in the way (R6, R7).
+    pub(super) fn is_next(&self, seq: Seq, entry: &Entry) -> bool {
+        self.lanes.is_next(&entry.places, seq) && self.passes_barrier(seq, entry)
+    }
+
+    fn passes_barrier(&self, seq: Seq, entry: &Entry) -> bool {
+        match self.barriers.first() {
+            None => true,
+            Some(&barrier) if barrier < seq => false,
+            Some(&barrier) if barrier > seq => true,
+            Some(_) => {
+                let others = self.busy - usize::from(entry.stage.is_busy());
+                self.entries.first_key_value().is_some_and(|(&first, _)| first == seq) && others == 0
+            }
+        }
+    }
+
+    /// After a change of lanes: the new heads, and the first barrier, may be next now.
+    pub(super) fn reconsider_all(&mut self, heads: Vec<Seq>) {
+        for seq in heads {
+            self.reconsider(seq);
+        }
+        if let Some(&barrier) = self.barriers.first() {
+            self.reconsider(barrier);
+        }
+    }
+
+    pub(super) fn reconsider_every_head(&mut self) {
+        let heads: Vec<Seq> = self.lanes.heads().collect();
+        self.reconsider_all(heads);
+    }
+
+    /// Whose backoff has run out, in time or by a trigger, is runnable.
+    pub(super) fn expire_backoffs(&mut self) {
+        if self.may_send() == Send::No {
+            return;
+        }
+        while let Some(&(at, seq)) = self.queues.backoff.first()
+            && at <= self.now
+        {
+            if let Some(entry) = self.entries.get_mut(&seq) {
+                let by_itself = !core::mem::take(&mut entry.flags.pulled);
+                entry.flags.pull_spent &= !by_itself;
+            }
+            self.reconsider(seq);
+        }
+    }
+
+    pub(super) fn backoff_wake(&self) -> Option<Timestamp> {
+        let may = self.may_send() == Send::Yes;
+        self.queues.backoff.first().filter(|_| may).map(|&(at, _)| at)
+    }
+
+    pub(super) fn slots_wake(&self) -> Option<Timestamp> {
+        let waiting = self.queues.has_ready() && self.may_send() == Send::Yes;
+        self.slots.ages_at(self.now).filter(|_| waiting)
+    }
+
+    pub(super) fn probe_wake(&self) -> Option<Timestamp> {
+        let queues = &self.queues;
+        let waiting = queues.has_ready() || !queues.backoff.is_empty() || !queues.hook.is_empty();
+        let offline = !self.online && self.is_leading() && !self.is_paused();
+        let earliest = queues.backoff.first().map_or(self.probe_at, |&(at, _)| at.max(self.probe_at));
+        let at = if queues.has_ready() || !queues.hook.is_empty() { self.probe_at } else { earliest };
+        (offline && waiting && at > self.now).then_some(at)
+    }
+
+    // Stages.
+
+    /// The one place where a stage changes: keeps lanes, slots and deadlines in step with it.
+    pub(super) fn set_stage(&mut self, seq: Seq, stage: Stage) {
+        self.dequeue(seq);
+        let entry = self.entries.get_mut(&seq).expect("a stage belongs to an entry");
+        let before = core::mem::replace(&mut entry.stage, stage);
+        let (was_busy, is_busy) = (before.is_busy(), entry.stage.is_busy());
+        if let Stage::InFlight { deadline, .. } = before {
+            self.deadlines.remove(&(deadline, seq));
+        }
+        match entry.stage {
+            Stage::InFlight { deadline, .. } => drop(self.deadlines.insert((deadline, seq))),
+            Stage::Claiming { .. } | Stage::Verifying => {}
+            _ => drop(self.slots.release(Place::Stored(seq))),
+        }
+        if is_busy && !was_busy {
+            self.busy += 1;
+            self.lanes.occupy(&entry.places, seq);
+        } else if was_busy && !is_busy {
+            self.busy -= 1;
+            let mut heads = Vec::new();
+            self.lanes.vacate(&entry.places, seq, &mut heads);
+            self.reconsider_all(heads);
+        }
+    }
+
+    // Claims and dispatch.
+
+    /// Starts what may be started, in the order it became runnable (R8).
+    pub(super) fn pump(&mut self, fx: &mut Effects) {
+        if self.journal.unclaimed.is_some() {
+            self.pump_unclaimed();
+            return self.ask_hook(fx);
+        }
+        while let Some((seq, failed, probe)) = self.next_runnable() {
+            self.dequeue(seq);
+            let Some(entry) = self.entries.get(&seq) else { continue };
+            if !self.is_next(seq, entry) {
+                continue; // no longer first; the one that is will be reconsidered
+            }
+            if probe {
+                self.probe_at = self.now.plus_ms(PROBE_MS);
+            }
+            self.slots.take(Place::Stored(seq), self.now, failed, probe);
+            if entry.stage == Stage::Claimed {
+                self.dispatch(seq, fx);
+            } else {
+                self.claim(seq);
+                self.set_stage(seq, Stage::Claiming { requested: self.now });
+                self.journal.puts.insert(seq);
+            }
+        }
+        self.ask_hook(fx);
+    }
+
+    /// The next entry to start, whether it failed before, and whether it is a probe.
+    fn next_runnable(&self) -> Option<(Seq, bool, bool)> {
+        let probe = match self.may_send() {
+            Send::No => return None,
+            Send::Yes => false,
+            Send::Probe => true,
+        };
+        let room = |queue: &BTreeSet<(Timestamp, Seq)>, failed| {
+            queue.first().copied().filter(|_| self.slots.has_room(self.now, failed))
+        };
+        let fresh = room(&self.queues.fresh, false);
+        let failed = room(&self.queues.failed, true);
+        match (fresh, failed) {
+            (Some(fresh), Some(failed)) if failed < fresh => Some((failed.1, true, probe)),
+            (Some((_, seq)), _) => Some((seq, false, probe)),
+            (None, Some((_, seq))) => Some((seq, true, probe)),
+            (None, None) => None,
+        }
+    }
+
+    /// Counts an attempt, and sets when it would be repeated should its result never be recorded (R25).
+    fn claim(&mut self, seq: Seq) {
+        let (seed, jitter, now) = (self.seed(), self.config.jitter, self.now);
+        let Some(entry) = self.entries.get_mut(&seq) else { return };
+        let item = &mut entry.item;
+        item.retry_count = item.retry_count.saturating_add(1);
+        item.claimed = true;
+        item.next_attempt_at = now.plus_ms(backoff::delay_ms(seed, seq, item.retry_count, jitter));
+        entry.flags.cleared = false;
+        entry.flags.must_ask = false;
+    }
+
+    /// Whether an item enqueued now would be sent at once: then its insert is its claim too (R2).
+    pub(super) fn can_be_born_claimed(&self, item: &Item) -> bool {
+        let open = self.may_send() == Send::Yes && self.slots.has_room(self.now, false);
+        let calm = !self.journal.separate && self.journal.unclaimed.is_none() && !self.queues.has_ready();
+        let free = |lane| !self.lanes.is_occupied(&lane) && !self.writing_lanes.contains_key(&lane);
+        let first = if item.barrier {
+            self.is_empty()
+        } else {
+            self.barriers.is_empty() && !self.writing.values().any(|writing| writing.item.barrier)
+        };
+        open && calm && first && lane_keys(&item.key).all(free)
+    }
+
+    /// The claim of `attempt`, asked for at `requested`, is durable.
+    pub(super) fn claim_acknowledged(
+        &mut self,
+        seq: Seq,
+        attempt: u32,
+        requested: Timestamp,
+        fx: &mut Effects,
+    ) {
+        let Some(entry) = self.entries.get(&seq) else { return };
+        let mine = matches!(entry.stage, Stage::Claiming { .. }) && entry.item.retry_count == attempt;
+        if !mine {
+            return;
+        }
+        if self.now.since_ms(requested) > STALE_MS {
+            self.set_stage(seq, Stage::Verifying);
+            self.journal.want.verify.insert(seq);
+        } else {
+            self.dispatch_or_hold(seq, fx);
+        }
+    }
+
+    /// Sends a claimed item, or keeps its claim for later if it may not be sent just now (R2).
+    pub(super) fn dispatch_or_hold(&mut self, seq: Seq, fx: &mut Effects) {
+        let Some(entry) = self.entries.get(&seq) else { return };
+        let probing = self.slots.slot(Place::Stored(seq)).is_some_and(|slot| slot.probe);
+        let may = match self.may_send() {
+            Send::Yes => true,
+            Send::No | Send::Probe => probing && self.is_leading() && !self.is_paused(),
+        };
+        if may && seq <= self.through() && self.is_next(seq, entry) {
+            self.dispatch(seq, fx);
+        } else if self.journal.unclaimed == Some(seq) {
+            self.unclaim(seq);
+        } else {
+            self.set_stage(seq, Stage::Claimed);
+            self.reconsider(seq);
+        }
+    }
+
+    fn dispatch(&mut self, seq: Seq, fx: &mut Effects) {
+        let fence = self.fence().expect("only a leader dispatches");
+        let entry = self.entries.get(&seq).expect("only an entry is dispatched");
+        let timeout_ms = self.mutator(&entry.item.mutator_name).and_then(|mutator| mutator.timeout_ms);
+        let deadline = self.now.plus_ms(timeout_ms.unwrap_or(self.config.timeout_ms));
+        let attempt = AttemptId { epoch: fence.epoch, seq, attempt: entry.item.retry_count };
+        fx.push(Effect::Dispatch { attempt, item: entry.item.clone(), deadline });
+        self.slots.begin(Place::Stored(seq), self.now);
+        self.set_stage(seq, Stage::InFlight { since: self.now, deadline });
+    }
+
+    /// The attempt that is in flight for an entry.
+    pub(super) fn attempt_in_flight(&self, seq: Seq) -> Option<AttemptId> {
+        let entry = self.entries.get(&seq)?;
+        let fence = self.fence()?;
+        matches!(entry.stage, Stage::InFlight { .. }).then_some(AttemptId {
+            epoch: fence.epoch,
+            seq,
+            attempt: entry.item.retry_count,
+        })
+    }
+
+    // A full disk (R5).
+
+    /// No claim can be written: of those waiting, one may be sent after a fenced read; the others go back.
+    pub(super) fn send_one_unclaimed(&mut self) {
+        if self.journal.unclaimed.is_some() {
+            return;
+        }
+        let is_claiming = |seq: &Seq| matches!(self.entries.get(seq), Some(entry) if matches!(entry.stage, Stage::Claiming { .. }));
+        let claiming: Vec<Seq> = self.slots.stored().filter(is_claiming).collect();
+        let Some((&chosen, others)) = claiming.split_first() else { return };
+        self.journal.unclaimed = Some(chosen);
+        self.verify_unclaimed(chosen);
+        for &seq in others {
+            self.unclaim(seq);
+        }
+    }
+
+    /// Takes back a claim that was never stored.
+    fn unclaim(&mut self, seq: Seq) {
+        let entry = self.entries.get_mut(&seq).expect("only an entry is claimed");
+        entry.item.retry_count -= 1;
+        entry.item.claimed = false;
+        entry.item.next_attempt_at = self.now;
+        self.set_stage(seq, Stage::Waiting);
+        self.reconsider(seq);
+    }
+
+    fn verify_unclaimed(&mut self, seq: Seq) {
+        self.set_stage(seq, Stage::Verifying);
+        self.journal.want.verify.insert(seq);
+    }
+
+    /// While the store is full only that one item may be tried again; the next follows its delete.
+    fn pump_unclaimed(&mut self) {
+        let Some(seq) = self.journal.unclaimed else { return };
+        let runnable =
+            matches!(self.entries.get(&seq), Some(entry) if matches!(entry.queued, Queued::Ready(_)));
+        if runnable && self.may_send() == Send::Yes {
+            self.slots.take(Place::Stored(seq), self.now, true, false);
+            self.claim(seq);
+            self.verify_unclaimed(seq);
+        }
+    }
+}

@@ -1,0 +1,395 @@
+//! What this replica knows of storage: loads, pokes and the change counter (R3, R22–R24, R28).
+
+use alloc::{boxed::Box, collections::BTreeSet, string::String, vec::Vec};
+
+use super::{
+    Effects, Known, Outbox,
+    entry::{Entry, Stage},
+    journal::{Kind, Want},
+    leadership::Role,
+};
+use crate::{
+    backoff,
+    config::Exhausted,
+    effect::{Event, ParkReason, Place, Reply, ViewChange},
+    error::CallError,
+    input::Poke,
+    item::{Item, Outcome, Seq},
+    record::{self, Decoded},
+    storage::{Contents, Fence, Gone, OpId, Row, Snapshot, StorageError},
+    time::Timestamp,
+};
+
+/// The leader compares the change counter this often while others may write (R28) …
+const LEADER_CHECK_MS: u64 = 5_000;
+/// … any other replica this often.
+const FOLLOWER_CHECK_MS: u64 = 30_000;
+/// A fenced read whose answer took longer proves nothing any more (R2).
+const STALE_MS: u64 = 4_000;
+
+impl Outbox {
+    pub(super) fn loaded(&mut self, op: OpId, result: Result<Snapshot, StorageError>, fx: &mut Effects) {
+        let Some(request) = self.journal.in_flight.take_if(|request| request.op == op) else { return };
+        match (request.kind, result) {
+            (Kind::Acquire, Ok(snapshot)) => self.acquired(snapshot, fx),
+            (Kind::Load(want), Ok(snapshot)) => self.load_done(want, snapshot, request.since, fx),
+            (Kind::Load(want), Err(StorageError::Fenced)) => {
+                self.journal.want.join(want);
+                self.fenced_out(Vec::new(), fx);
+            }
+            (kind, Err(error)) => {
+                self.storage_failed(&error, fx);
+                self.journal.retry.read.failed(self.now);
+                match kind {
+                    Kind::Load(want) => self.journal.want.join(want),
+                    _ => self.journal.want.acquire = self.role == Role::Elected,
+                }
+            }
+            (Kind::Persist { .. }, Ok(_)) => {} // answered by `Loaded`: a driver's mistake, and nothing is lost
+        }
+    }
+
+    /// The epoch is raised and everything is read: this replica leads, if it still holds the lock (R27).
+    fn acquired(&mut self, snapshot: Snapshot, fx: &mut Effects) {
+        self.read_works(fx);
+        let fence = Fence { store: snapshot.store, epoch: snapshot.epoch };
+        let leads = self.role == Role::Elected;
+        self.apply(snapshot, leads, fx);
+        self.clear_doubt(fx);
+        if !leads {
+            return;
+        }
+        self.role = Role::Leading { fence };
+        self.slots.reset();
+        self.check_at = self.config.shared.then(|| self.now.plus_ms(LEADER_CHECK_MS));
+        Self::notify(fx, Event::Leading(true));
+        self.reconsider_every_head();
+        self.trigger_init();
+        self.ask_about_parked(fx);
+    }
+
+    fn load_done(&mut self, want: Want, snapshot: Snapshot, since: Timestamp, fx: &mut Effects) {
+        self.read_works(fx);
+        let other_store = self.known.is_some_and(|known| known.store != snapshot.store);
+        if other_store && matches!(snapshot.contents, Contents::Part { .. }) {
+            self.journal.want.full = true; // the store was made anew: start over
+            return self.journal.want.join(Want { verify: BTreeSet::new(), ..want });
+        }
+        let part = !want.verify.is_empty() || !want.items.is_empty();
+        if part {
+            self.apply_items(snapshot, fx);
+        } else {
+            self.apply(snapshot, false, fx);
+        }
+        if want.doubt {
+            self.clear_doubt(fx);
+        }
+        self.arm_check();
+        for seq in want.verify {
+            self.verified(seq, since, fx);
+        }
+    }
+
+    /// A fenced read still finds the item: its claim may be acted on, unless this answer is late too.
+    fn verified(&mut self, seq: Seq, since: Timestamp, fx: &mut Effects) {
+        if !matches!(self.entries.get(&seq), Some(entry) if entry.stage == Stage::Verifying) {
+            return;
+        }
+        if self.now.since_ms(since) > STALE_MS {
+            self.journal.want.verify.insert(seq);
+        } else {
+            self.dispatch_or_hold(seq, fx);
+        }
+    }
+
+    // Applying what was read.
+
+    /// Takes over a full load, or one of all changes since `known`.
+    fn apply(&mut self, snapshot: Snapshot, acquiring: bool, fx: &mut Effects) {
+        let Snapshot { store, epoch, change, through, contents, paused } = snapshot;
+        let before = self.through();
+        let (rows, mut gone, failures) = match contents {
+            Contents::Part { rows, gone, failures } => (rows, gone, failures),
+            Contents::Full { rows, failures } => (rows, Vec::new(), Some(failures)),
+        };
+        let full = failures.is_some() && gone.is_empty();
+        if let Some(failures) = failures {
+            let names = &self.names;
+            self.failures.replace(failures, |record| {
+                record::decode_failure(record, |name| Self::intern(names, name)).ok()
+            });
+        }
+        self.pauses = paused.into_iter().collect();
+        self.pauses_changed(fx);
+        if full {
+            gone.extend(self.absent(&rows));
+        }
+        self.known = Some(Known { store, epoch, change, through });
+        for row in rows {
+            self.merge(row, acquiring, fx);
+        }
+        for Gone { seq, outcome } in gone {
+            self.lost(seq, outcome, fx);
+        }
+        self.reconsider_above(before);
+    }
+
+    /// Takes over the rows that were asked for by place.
+    fn apply_items(&mut self, snapshot: Snapshot, fx: &mut Effects) {
+        let Contents::Part { rows, gone, .. } = snapshot.contents else {
+            return self.apply(snapshot, false, fx);
+        };
+        let before = self.through();
+        let mut seen: BTreeSet<Seq> = rows.iter().map(|row| row.seq).collect();
+        seen.extend(gone.iter().map(|gone| gone.seq));
+        for row in rows {
+            self.merge(row, false, fx);
+        }
+        for Gone { seq, outcome } in gone {
+            self.lost(seq, outcome, fx);
+        }
+        for seq in seen {
+            if seq > self.through() {
+                self.advance_through(seq);
+            }
+        }
+        self.reconsider_above(before);
+    }
+
+    /// The stored places that a full load no longer has.
+    fn absent(&self, rows: &[Row]) -> Vec<Gone> {
+        let present: BTreeSet<Seq> = rows.iter().map(|row| row.seq).collect();
+        let known = self.entries.keys().chain(&self.quarantined);
+        known.filter(|seq| !present.contains(seq)).map(|&seq| Gone { seq, outcome: None }).collect()
+    }
+
+    /// Items above `before` may be sent now that everything up to them is known (R3).
+    fn reconsider_above(&mut self, before: Seq) {
+        let through = self.through();
+        if self.is_leading() && through > before {
+            let newly: Vec<Seq> = self.entries.range(before..=through).map(|(&seq, _)| seq).collect();
+            self.reconsider_all(newly);
+        }
+    }
+
+    /// One row as it is stored. What a leader knows of an item is newer than any row.
+    fn merge(&mut self, row: Row, acquiring: bool, fx: &mut Effects) {
+        let seq = row.seq;
+        if self.entries.contains_key(&seq) && self.is_leading() && !acquiring {
+            return;
+        }
+        let (mut item, parked) =
+            match record::decode(seq, &row.record, |name| Self::intern(&self.names, name)) {
+                Decoded::Item(item) => {
+                    let parked = self.why_parked(&item);
+                    (item, parked)
+                }
+                Decoded::Opaque { item, problem: None } => {
+                    let version = item.version;
+                    (item, Some(ParkReason::NewerVersion { version }))
+                }
+                Decoded::Opaque { item, problem: Some(_) } => (item, Some(ParkReason::Unreadable)),
+                Decoded::Unreadable { problem } => return self.quarantine(row, problem, fx),
+            };
+        if acquiring {
+            self.clamp(&mut item);
+        }
+        self.claim_writing(seq, &item, fx);
+        if self.entries.contains_key(&seq) {
+            self.replace_item(seq, item, parked, fx);
+        } else {
+            Self::view(fx, ViewChange::Set { place: Place::Stored(seq), item: item.clone() });
+            self.insert_entry(seq, item, parked, fx);
+        }
+        if acquiring && let Some(entry) = self.entries.get_mut(&seq) {
+            entry.flags = super::entry::Flags { must_ask: true, ..Default::default() };
+            entry.first_attempt = 1;
+        }
+    }
+
+    /// An insert of ours that was in doubt turns out to be stored (R4).
+    fn claim_writing(&mut self, seq: Seq, item: &Item, fx: &mut Effects) {
+        let Some(&Place::Writing(local)) = self.ids.find(&item.id) else { return };
+        if !self.writing.get(&local).is_some_and(|writing| writing.in_doubt) {
+            return;
+        }
+        let Some(writing) = self.take_writing(local) else { return };
+        self.slots.release(Place::Writing(local));
+        Self::view(fx, ViewChange::Left { place: Place::Writing(local), outcome: None });
+        let id = item.id.clone();
+        Self::reply(fx, writing.call, Ok(Reply::Enqueued { id: id.clone(), seq }));
+        for call in writing.removals {
+            self.remove(call, id.clone(), fx);
+        }
+    }
+
+    /// Inserts in doubt that a load did not find: they may have been stored, and settled since (R4).
+    fn clear_doubt(&mut self, fx: &mut Effects) {
+        let in_doubt = self.writing.iter().filter(|(_, writing)| writing.in_doubt);
+        let locals: Vec<u64> = in_doubt.map(|(&local, _)| local).collect();
+        for local in locals {
+            self.refuse(local, Err(CallError::Storage(StorageError::Unknown)), fx);
+        }
+    }
+
+    fn quarantine(&mut self, row: Row, problem: String, fx: &mut Effects) {
+        if self.quarantined.insert(row.seq) {
+            Self::notify(fx, Event::Quarantined { seq: row.seq, record: row.record, problem });
+        }
+    }
+
+    /// An item that became known as it is stored.
+    pub(super) fn add_entry(&mut self, seq: Seq, mut item: Item, fx: &mut Effects) {
+        item.seq = Some(seq);
+        let parked = self.why_parked(&item);
+        self.insert_entry(seq, item, parked, fx);
+    }
+
+    fn insert_entry(&mut self, seq: Seq, item: Item, parked: Option<ParkReason>, fx: &mut Effects) {
+        self.tell_parked(&item, parked, fx);
+        let places = self.lanes.join(&item.key, seq);
+        if item.barrier {
+            self.barriers.insert(seq);
+        }
+        self.ids.insert(item.id.clone(), Place::Stored(seq));
+        self.entries.insert(seq, Box::new(Entry::new(item, places, parked)));
+    }
+
+    fn replace_item(&mut self, seq: Seq, item: Item, parked: Option<ParkReason>, fx: &mut Effects) {
+        let entry = self.entries.get_mut(&seq).expect("only a known item is replaced");
+        entry.parked = parked;
+        if entry.item == item {
+            return;
+        }
+        let key = item.key.clone();
+        let rekeyed = entry.item.key != key;
+        entry.item = item.clone();
+        Self::view(fx, ViewChange::Set { place: Place::Stored(seq), item });
+        if rekeyed {
+            self.rekey(seq, &key);
+        }
+    }
+
+    /// Moves an item that nothing is under way for to other lanes.
+    pub(super) fn rekey(&mut self, seq: Seq, key: &crate::keys::Key) {
+        self.dequeue(seq);
+        let mut heads = Vec::new();
+        if let Some(entry) = self.entries.get_mut(&seq) {
+            self.lanes.leave(&entry.places, seq, &mut heads);
+            entry.places = self.lanes.join(key, seq);
+            if entry.stage.is_busy() {
+                self.lanes.occupy(&entry.places, seq);
+            }
+        }
+        self.reconsider_all(heads);
+        self.reconsider(seq);
+    }
+
+    /// Why an item of a known version is held back (R16, R23).
+    fn why_parked(&self, item: &Item) -> Option<ParkReason> {
+        let Some(mutator) = self.mutator(&item.mutator_name) else { return Some(ParkReason::Unregistered) };
+        let limit = mutator.max_attempts.filter(|limit| limit.then == Exhausted::Park)?;
+        let exhausted = item.retry_count >= limit.attempts && !item.claimed;
+        exhausted.then_some(ParkReason::Attempts { attempts: limit.attempts })
+    }
+
+    /// One event per mutator name (R23).
+    fn tell_parked(&mut self, item: &Item, parked: Option<ParkReason>, fx: &mut Effects) {
+        let Some(reason) = parked.filter(|reason| !matches!(reason, ParkReason::Attempts { .. })) else {
+            return;
+        };
+        if self.told_parked.insert(item.mutator_name.clone()) {
+            let (id, mutator_name) = (item.id.clone(), (&*item.mutator_name).into());
+            Self::notify(fx, Event::Parked { id, mutator_name, reason });
+        }
+    }
+
+    /// Deadlines from storage are no later than the longest wait that their rule allows (R30).
+    fn clamp(&self, item: &mut Item) {
+        let longest = self.now.plus_ms(backoff::RETRY_AFTER_CAP_MS);
+        item.retry_after = item.retry_after.map(|at| at.min(longest));
+        let longest = self.now.plus_ms(backoff::CAP_MS).max(item.retry_after.unwrap_or(Timestamp::ZERO));
+        item.next_attempt_at = item.next_attempt_at.min(longest);
+    }
+
+    /// An item is stored no more, and it was not this replica's delete that ended it (as far as known).
+    fn lost(&mut self, seq: Seq, outcome: Option<Outcome>, fx: &mut Effects) {
+        self.quarantined.remove(&seq);
+        let Some(entry) = self.entries.get(&seq) else { return };
+        let by_record = || {
+            let record = self.failures.find(&entry.item.id)?;
+            Some(Outcome::Dropped { error: record.error.clone() })
+        };
+        let by_us = || match &entry.stage {
+            Stage::Settling(settlement) if entry.flags.in_doubt => Some(settlement.outcome.clone()),
+            _ => None,
+        };
+        // Others can end a leader's item by removal alone.
+        let unknown = if self.is_leading() { Outcome::Removed } else { Outcome::Gone };
+        let outcome = outcome.or_else(by_record).or_else(by_us).unwrap_or(unknown);
+        self.finish(seq, outcome, fx);
+    }
+
+    // How far knowledge reaches.
+
+    /// Storage allocated `seq`: known up to there, or a gap to load (R3).
+    pub(super) fn advance_through(&mut self, seq: Seq) {
+        let Some(known) = &mut self.known else { return };
+        if seq.0 == known.through.0 + 1 {
+            known.through = seq;
+        } else if seq > known.through {
+            self.journal.want.since = true;
+        }
+    }
+
+    /// Our transaction made the change counter `change`: others wrote meanwhile if it leapt (R28).
+    pub(super) fn note_own_change(&mut self, change: u64) {
+        let Some(known) = &mut self.known else { return };
+        if change == known.change + 1 {
+            known.change = change;
+        } else if change > known.change {
+            self.journal.want.since = true;
+        } else {
+            self.journal.want.full = true; // another store answers under the same name
+        }
+    }
+
+    pub(super) fn poked(&mut self, poke: Poke, fx: &mut Effects) {
+        self.presence.heard(self.now);
+        let Some(known) = self.known else { return };
+        let Poke::Committed { from, to, settled, changed, more } = poke else {
+            self.journal.want.since = true;
+            return;
+        };
+        if to <= known.change {
+            return; // late or repeated
+        }
+        let loading = self.journal.is_reading() || self.journal.want.is_broad();
+        if from != known.change || more || loading {
+            self.journal.want.since = true;
+            return;
+        }
+        self.known = Some(Known { change: to, ..known });
+        for (seq, _, outcome) in settled {
+            self.lost(seq, Some(outcome), fx);
+        }
+        self.journal.want.items.extend(changed);
+    }
+
+    fn arm_check(&mut self) {
+        if self.config.shared && self.check_at.is_none() {
+            self.check_at = Some(self.now.plus_ms(self.check_interval_ms()));
+        }
+    }
+
+    pub(super) fn check_interval_ms(&self) -> u64 {
+        if self.is_leading() { LEADER_CHECK_MS } else { FOLLOWER_CHECK_MS }
+    }
+
+    /// A lost poke costs no more than this interval (R28).
+    pub(super) fn check_counter(&mut self, fx: &mut Effects) {
+        self.check_at = Some(self.now.plus_ms(self.check_interval_ms()));
+        self.journal.want.since = true;
+        self.ask_about_parked(fx);
+    }
+}
