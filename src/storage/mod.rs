@@ -17,7 +17,10 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+pub use self::memory::MemoryStore;
 use crate::item::{Epoch, ItemId, Outcome, Seq};
+
+mod memory;
 
 /// Names one storage request; answers carry it back (R4). Never reused inside a replica.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -166,7 +169,7 @@ pub enum Scope {
     /// Everything.
     Full,
     /// What changed after the transaction that made the change counter `change`: rows put since, rows
-    /// with a seq above `through`, and rows gone since. A store that cannot tell (it keeps no change
+    /// with a seq above `through`, and rows gone since (those it never knew, too). A store that cannot tell (it keeps no change
     /// log, or `change` is older than its log, or from another store) answers with everything, as
     /// [`Contents::Full`].
     Since {
@@ -202,7 +205,7 @@ pub struct FailureRow {
 pub struct Gone {
     /// Its place.
     pub seq: Seq,
-    /// How it ended, if the store's change log still knows.
+    /// How it ended, if the store's change log still knows. A buried row's failure record tells it instead.
     pub outcome: Option<Outcome>,
 }
 
@@ -271,9 +274,10 @@ pub enum StorageError {
 /// A store whose requests are answered before they return: what a driver runs in a thread of its own.
 ///
 /// Each method is one atomic transaction. [`MemoryStore`] is the reference implementation;
-/// [`conformance`] runs every clause of the contract against any other.
+/// the conformance suite runs every clause of the contract against any other.
 pub trait Store {
-    /// Raises the epoch by one and reads everything, as [`Contents::Full`].
+    /// Raises the epoch by one and reads everything, as [`Contents::Full`]. The change counter stays: no
+    /// row changed.
     ///
     /// # Errors
     /// Any [`StorageError`] but `Fenced`.
