@@ -1,0 +1,2 @@
+//! Stores for native programs. Each implements [`outbox::storage::Store`] and passes its conformance suite.
+
