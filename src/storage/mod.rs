@@ -3,7 +3,7 @@
 //! A store is a table of items in `seq` order, a table of failure records, a set of pause reasons, and
 //! four numbers: store id, epoch, change counter, highest seq ever allocated. One request is in flight
 //! per replica (R4); each is one atomic transaction, and requests of one replica run in the order they
-//! were asked. The conformance suite of `outbox-tokio` runs every clause against a store.
+//! were asked. [`conformance`] runs every clause against a store.
 //!
 //! | request | does | answered by |
 //! |---|---|---|
@@ -11,8 +11,8 @@
 //! | [`Effect::Load`](crate::Effect::Load) | reads what [`Scope`] names, in one transaction | `Input::Loaded` |
 //! | [`Effect::Persist`](crate::Effect::Persist) | all writes or none, in the order given | `Input::Persisted` |
 
-use alloc::{string::String, sync::Arc, vec::Vec};
-use core::fmt;
+use alloc::{rc::Rc, string::String, sync::Arc, vec::Vec};
+use core::{cell::RefCell, fmt};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -20,6 +20,7 @@ use thiserror::Error;
 pub use self::memory::MemoryStore;
 use crate::item::{Epoch, ItemId, Outcome, Seq};
 
+pub mod conformance;
 mod memory;
 
 /// Names one storage request; answers carry it back (R4). Never reused inside a replica.
@@ -82,8 +83,8 @@ pub enum Write {
         /// How it ended.
         outcome: Outcome,
     },
-    /// Deletes the item at `seq` and adds a failure record under `id` (replacing one of that id) →
-    /// `Done`, or `Missing` (and adds nothing) if there is no such item.
+    /// Deletes the item at `seq` and adds a failure record under `id`, which replaces one of that id and
+    /// is then the newest → `Done`, or `Missing` (and adds nothing) if there is no such item.
     Bury {
         /// The item's place.
         seq: Seq,
@@ -274,7 +275,7 @@ pub enum StorageError {
 /// A store whose requests are answered before they return: what a driver runs in a thread of its own.
 ///
 /// Each method is one atomic transaction. [`MemoryStore`] is the reference implementation;
-/// the conformance suite runs every clause of the contract against any other.
+/// [`conformance`] runs every clause of the contract against any other.
 pub trait Store {
     /// Raises the epoch by one and reads everything, as [`Contents::Full`]. The change counter stays: no
     /// row changed.
@@ -294,4 +295,19 @@ pub trait Store {
     /// # Errors
     /// `Fenced` if `fence` is given and does not match; else as the store fails.
     fn persist(&mut self, fence: Option<Fence>, writes: &[Write]) -> Result<Committed, StorageError>;
+}
+
+/// Replicas of one thread share a store; a call never outlasts its borrow.
+impl<S: Store + ?Sized> Store for Rc<RefCell<S>> {
+    fn acquire(&mut self) -> Result<Snapshot, StorageError> {
+        self.borrow_mut().acquire()
+    }
+
+    fn load(&mut self, fence: Option<Fence>, scope: &Scope) -> Result<Snapshot, StorageError> {
+        self.borrow_mut().load(fence, scope)
+    }
+
+    fn persist(&mut self, fence: Option<Fence>, writes: &[Write]) -> Result<Committed, StorageError> {
+        self.borrow_mut().persist(fence, writes)
+    }
 }
