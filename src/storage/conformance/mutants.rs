@@ -235,7 +235,7 @@ impl Wrong {
             }
             (Contents::Full { failures, .. }, Bug::FailuresById) => failures.sort_by(|a, b| a.id.cmp(&b.id)),
             (Contents::Part { gone, .. }, Bug::SinceForgetsTheGone | Bug::ItemsForgetsTheGone) => {
-                gone.clear()
+                gone.clear();
             }
             (Contents::Part { failures, .. }, Bug::SinceForgetsFailures) => *failures = None,
             (Contents::Part { gone, .. }, Bug::MixesUpOutcomes) => {
