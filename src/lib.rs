@@ -24,6 +24,7 @@ mod lane;
 mod outbox;
 pub mod record;
 mod recording;
+mod registry;
 pub mod storage;
 mod time;
 
@@ -43,4 +44,5 @@ pub use json::Json;
 pub use keys::{Key, MAX_KEY_BYTES, MAX_KEYS};
 pub use outbox::Outbox;
 pub use recording::{Recording, replay};
+pub use registry::{IntoKey, Mutator, NotUpgraded, Registry};
 pub use time::Timestamp;
