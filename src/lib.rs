@@ -25,6 +25,7 @@ mod outbox;
 pub mod record;
 mod recording;
 mod registry;
+mod retry_after;
 pub mod storage;
 mod time;
 
@@ -45,4 +46,5 @@ pub use keys::{Key, MAX_KEY_BYTES, MAX_KEYS};
 pub use outbox::Outbox;
 pub use recording::{Recording, replay};
 pub use registry::{IntoKey, Mutator, NotUpgraded, Registry};
+pub use retry_after::retry_after_ms;
 pub use time::Timestamp;
