@@ -28,6 +28,7 @@ mod registry;
 mod retry_after;
 pub mod storage;
 mod time;
+mod trace;
 
 pub use before_retry::{Rewrite, Verdict};
 pub use config::{
