@@ -43,7 +43,9 @@ type Upgrade = dyn Fn(Json) -> Result<Json, String> + Send + Sync;
 ///
 /// let mut registry = Registry::new();
 /// registry.register(
-///     Mutator::<MoveStock>::new("moveStock").key(|args| vec![args.from.clone(), args.to.clone()]).idempotency_key(),
+///     Mutator::<MoveStock>::new("moveStock")
+///         .key(|args| [args.from.clone(), args.to.clone()])
+///         .idempotency_key(),
 /// );
 ///
 /// let args = Json::from_text(r#"{"from":"van","to":"depot"}"#)?;
@@ -346,9 +348,9 @@ macro_rules! integer_into_key {
         /// it is no key. Larger ids are given as text.
         impl IntoKey for $integer {
             fn into_key(self) -> Result<Option<Key>, InputError> {
-                const MAX_SAFE: i128 = (1 << 53) - 1;
-                match i128::try_from(self) {
-                    Ok(integer) if (-MAX_SAFE..=MAX_SAFE).contains(&integer) => Key::one(integer.to_string()).map(Some),
+                const MAX_SAFE: i64 = (1 << 53) - 1;
+                match i64::try_from(self) {
+                    Ok(id) if (-MAX_SAFE..=MAX_SAFE).contains(&id) => Key::one(id.to_string()).map(Some),
                     _ => Ok(None),
                 }
             }

@@ -194,7 +194,8 @@ fn r23_rows_that_no_upgrade_is_for_keep_their_bytes() {
         Row { seq: Seq(6), record: vec![0xff, 0xfe] },
         row(
             7,
-            r#"{ "version":1,"id":"s","key":["k"],"mutatorName":"addTodo","args":{"text":1},"createdAt":1,"retryCount":0,"nextAttemptAt":1,"more":1}"#,
+            r#"{ "version":1,"id":"s","key":["k"],"mutatorName":"addTodo","args":{"text":1},
+            "createdAt":1,"retryCount":0,"nextAttemptAt":1,"more":1}"#,
         ),
     ];
     let mut loaded = snapshot(Contents::Full { rows, failures: Vec::new() });
