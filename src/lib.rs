@@ -21,6 +21,7 @@ mod item;
 mod json;
 mod keys;
 mod lane;
+mod optimistic;
 mod outbox;
 pub mod record;
 mod recording;
@@ -46,6 +47,7 @@ pub use item::{
 };
 pub use json::Json;
 pub use keys::{Key, MAX_KEY_BYTES, MAX_KEYS};
+pub use optimistic::{Projection, Unapplied, View};
 pub use outbox::Outbox;
 pub use recording::{Recording, replay};
 pub use registry::{IntoKey, Mutator, NotUpgraded, Registry};
