@@ -1,0 +1,98 @@
+//! `cargo xtask`: every check, benchmark and long test of the project behind one command.
+
+#![expect(clippy::print_stdout, reason = "a program for people")]
+
+mod bench;
+mod steps;
+mod tools;
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+};
+
+use steps::{Failure, Steps, cargo};
+
+const HELP: &str = "\
+usage: cargo xtask <command>
+
+  test              every check, then all tests: what a change must pass. Installs what is missing
+  bench [NAME]      the benchmarks (core, memory, sqlite; default all) and a table of figures and targets
+  torture [--kills N]
+                    the native driver under SIGKILL, N times (default 50), against a flaky server
+  fmt               format everything
+  help              this text
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match run(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            println!("\nxtask: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &[&str]) -> Result<(), Failure> {
+    env::set_current_dir(top()).map_err(|e| Failure(format!("cannot enter {}: {e}", top().display())))?;
+    match args {
+        ["test"] => test(),
+        ["bench"] => bench::run(&bench::NAMES),
+        ["bench", name] if bench::NAMES.contains(name) => bench::run(&[*name]),
+        ["torture"] => torture("50"),
+        ["torture", "--kills", kills] if kills.parse::<u32>().is_ok_and(|kills| kills > 0) => torture(kills),
+        ["fmt"] => Steps::default().run("format", &mut cargo(["fmt", "--all"])),
+        [] | ["help" | "--help" | "-h"] => {
+            println!("{HELP}");
+            Ok(())
+        }
+        _ => Err(Failure(format!("cannot read `{}`\n\n{HELP}", args.join(" ")))),
+    }
+}
+
+/// The top of the repository: two folders above this crate.
+fn top() -> PathBuf {
+    let here = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    Path::new(&here).ancestors().nth(2).expect("the crate is two folders below the top").to_path_buf()
+}
+
+/// Every check, the quick ones first; the test runner last, so that its summary ends the output.
+fn test() -> Result<(), Failure> {
+    let mut steps = Steps::default();
+    tools::install_missing(&mut steps)?;
+    steps.run("format", &mut cargo(["fmt", "--all", "--check"]))?;
+    steps.run("tidy", &mut cargo(["test", "--quiet", "-p", "outbox", "--test", "tidy"]))?;
+    let clippy = ["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"];
+    steps.run("clippy", &mut cargo(clippy))?;
+    let docs = ["doc", "--workspace", "--no-deps", "--all-features"];
+    steps.run("rustdoc", cargo(docs).env("RUSTDOCFLAGS", "-D warnings"))?;
+    let wasm = ["build", "-p", "outbox", "--target", tools::WASM];
+    steps.run("the core on wasm", &mut cargo(wasm))?;
+    deny(&mut steps)?;
+    steps.run("doctests", &mut cargo(["test", "--workspace", "--doc", "--all-features"]))?;
+    steps.summary();
+    steps.run("tests", &mut cargo(["nextest", "run", "--workspace", "--all-features"]))
+}
+
+/// cargo-deny runs where it is installed. It is not installed here: building it takes four minutes of two
+/// cores, a quarter of the time that a whole run may take, for a list of licences that rarely changes.
+fn deny(steps: &mut Steps) -> Result<(), Failure> {
+    if !steps::succeeds(&mut cargo(["deny", "--version"])) {
+        steps.skip("licences and sources", "cargo install --locked cargo-deny");
+        return Ok(());
+    }
+    let check = ["deny", "check", "--config", ".ci/deny.toml", "bans", "licenses", "sources"];
+    steps.run("licences and sources", &mut cargo(check))
+}
+
+/// The native driver's torture test, at full speed.
+fn torture(kills: &str) -> Result<(), Failure> {
+    let test = ["test", "--release", "-p", "outbox-tokio", "--all-features", "--test", "torture"];
+    let mut command: Command = cargo(test);
+    command.args(["--", "--ignored", "--nocapture"]).env("OUTBOX_TORTURE_KILLS", kills);
+    Steps::default().run(&format!("torture, {kills} kills"), &mut command)
+}
