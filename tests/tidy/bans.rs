@@ -101,11 +101,9 @@ impl Ban {
 /// Whether `code` holds `phrase`, not as part of a longer identifier.
 fn contains(code: &str, phrase: &str) -> bool {
     code.match_indices(phrase).any(|(at, _)| {
-        let starts_word = phrase.starts_with(is_word);
-        let ends_word = phrase.ends_with(is_word);
-        let before = code[..at].chars().next_back().is_some_and(is_word);
-        let after = code[at + phrase.len()..].chars().next().is_some_and(is_word);
-        !(starts_word && before) && !(ends_word && after)
+        let continues = phrase.starts_with(is_word) && code[..at].ends_with(is_word);
+        let is_continued = phrase.ends_with(is_word) && code[at + phrase.len()..].starts_with(is_word);
+        !continues && !is_continued
     })
 }
 

@@ -29,7 +29,7 @@ impl<'a> Source<'a> {
         let code = blank(text);
         let mut in_test = vec![false; code.lines().count() + 1];
         for (at, _) in code.match_indices("#[cfg(test)]") {
-            let end = body(&code, at).map_or(code.len(), |(_, end)| end);
+            let end = item_end(&code, at).unwrap_or(code.len());
             in_test[line_of(&code, at) - 1..line_of(&code, end)].fill(true);
         }
         Self { path, text, code, in_test }
@@ -60,7 +60,7 @@ impl<'a> Source<'a> {
             if name.is_empty() || before.is_some_and(is_word) {
                 continue;
             }
-            if let Some((_, end)) = body(&self.code, at) {
+            if let Some(end) = item_end(&self.code, at).filter(|end| self.code[*end..].starts_with('}')) {
                 let line = line_of(&self.code, at);
                 found.push(Function { name, line, lines: line_of(&self.code, end) - line + 1 });
             }
@@ -79,20 +79,18 @@ pub(crate) fn line_of(text: &str, at: usize) -> usize {
     text[..at].matches('\n').count() + 1
 }
 
-/// The braces of the item that begins at `at`; `None` if it ends in `;` before any brace opens.
-fn body(code: &str, at: usize) -> Option<(usize, usize)> {
-    let (mut nested, mut open) = (0usize, None);
+/// Where the item that begins at `at` ends: at its closing brace, or at its `;` if that comes first.
+fn item_end(code: &str, at: usize) -> Option<usize> {
+    let (mut nested, mut in_body) = (0usize, false);
     for (offset, c) in code[at..].char_indices() {
-        match (c, open) {
-            ('(' | '[', None) => nested += 1,
-            (')' | ']', None) => nested -= 1,
-            (';', None) if nested == 0 => return None,
-            ('{', None) if nested == 0 => (open, nested) = (Some(at + offset), 1),
-            ('{', Some(_)) => nested += 1,
-            ('}', Some(start)) => {
-                nested -= 1;
-                if nested == 0 {
-                    return Some((start, at + offset));
+        match c {
+            ';' if nested == 0 => return Some(at + offset),
+            '{' if nested == 0 => (in_body, nested) = (true, 1),
+            '(' | '[' | '{' => nested += 1,
+            ')' | ']' | '}' => {
+                nested = nested.saturating_sub(1);
+                if in_body && nested == 0 {
+                    return Some(at + offset);
                 }
             }
             _ => {}
@@ -198,9 +196,9 @@ fn functions_are_found_with_their_lengths() {
 
 #[test]
 fn test_code_is_told_by_place_and_by_attribute() {
-    let text = "fn a() {}\n#[cfg(test)]\nmod tests {\n    fn b() {}\n}\nfn c() {}\n";
+    let text = "fn a() {}\n#[cfg(test)]\nmod tests {\n    fn b() {}\n}\n#[cfg(test)]\nmod d;\nfn c() {}\n";
     let source = Source::new("src/x.rs", text);
-    let tests: Vec<bool> = (1..=6).map(|line| source.is_test(line)).collect();
-    assert_eq!(tests, [false, true, true, true, true, false]);
+    let tests: Vec<bool> = (1..=8).map(|line| source.is_test(line)).collect();
+    assert_eq!(tests, [false, true, true, true, true, true, true, false]);
     assert!(Source::new("drivers/tokio/tests/x.rs", text).is_test(1));
 }

@@ -85,7 +85,7 @@ fn deny(steps: &mut Steps) -> Result<(), Failure> {
         steps.skip("licences and sources", "cargo install --locked cargo-deny");
         return Ok(());
     }
-    let check = ["deny", "check", "--config", ".ci/deny.toml", "bans", "licenses", "sources"];
+    let check = ["deny", "--config", ".ci/deny.toml", "check", "bans", "licenses", "sources"];
     steps.run("licences and sources", &mut cargo(check))
 }
 
