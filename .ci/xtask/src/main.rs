@@ -74,12 +74,11 @@ fn test() -> Result<(), Failure> {
     steps.run("the core on wasm", &mut cargo(wasm))?;
     deny(&mut steps)?;
     steps.run("doctests", &mut cargo(["test", "--workspace", "--doc", "--all-features"]))?;
-    steps.summary();
-    steps.run("tests", &mut cargo(["nextest", "run", "--workspace", "--all-features"]))
+    steps.finish("tests", &mut cargo(["nextest", "run", "--workspace", "--all-features"]))
 }
 
-/// cargo-deny runs where it is installed. It is not installed here: building it takes four minutes of two
-/// cores, a quarter of the time that a whole run may take, for a list of licences that rarely changes.
+/// cargo-deny runs where it is installed. It is not installed here: building it takes minutes of a run that
+/// should be over in fifteen, for lists of licences and sources that change when a dependency does.
 fn deny(steps: &mut Steps) -> Result<(), Failure> {
     if !steps::succeeds(&mut cargo(["deny", "--version"])) {
         steps.skip("licences and sources", "cargo install --locked cargo-deny");

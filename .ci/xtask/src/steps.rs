@@ -24,21 +24,28 @@ pub(crate) struct Steps {
 }
 
 impl Steps {
-    /// Runs `command` under a heading.
+    /// Runs `command` under a heading and says how long it took.
     ///
     /// # Errors
     /// The step, and the command to run it again by hand.
     pub(crate) fn run(&mut self, name: &str, command: &mut Command) -> Result<(), Failure> {
-        let line = shown(command);
-        println!("\n== {name}: {line}");
         let start = Instant::now();
-        let status = command.status().map_err(|e| Failure(format!("{name}: cannot start `{line}`: {e}")))?;
-        if !status.success() {
-            return Err(Failure(format!("{name} failed ({status}); to run it again:\n  {line}")));
-        }
+        start_and_wait(name, command)?;
         println!("== {name}: {}", seconds(start.elapsed()));
         self.done.push((name.into(), Some(start.elapsed())));
         Ok(())
+    }
+
+    /// Says how long the steps took, then runs the last one, whose own summary ends the output.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub(crate) fn finish(self, name: &str, command: &mut Command) -> Result<(), Failure> {
+        println!("\n== so far");
+        for (name, took) in self.done {
+            println!("  {:>9}  {name}", took.map_or("not run".into(), seconds));
+        }
+        start_and_wait(name, command)
     }
 
     /// Says that a step was not run for want of a tool.
@@ -46,14 +53,16 @@ impl Steps {
         println!("\n== {name}: not run; for it: {install}");
         self.done.push((name.into(), None));
     }
+}
 
-    /// One line per step: how long it took.
-    pub(crate) fn summary(&self) {
-        println!("\n== so far");
-        for (name, took) in &self.done {
-            println!("  {:>9}  {name}", took.map_or("not run".into(), seconds));
-        }
+fn start_and_wait(name: &str, command: &mut Command) -> Result<(), Failure> {
+    let line = shown(command);
+    println!("\n== {name}: {line}");
+    let status = command.status().map_err(|e| Failure(format!("{name}: cannot start `{line}`: {e}")))?;
+    if status.success() {
+        return Ok(());
     }
+    Err(Failure(format!("{name} failed ({status}); to run it again:\n  {line}")))
 }
 
 /// Cargo with these arguments: the one that runs xtask.
