@@ -26,6 +26,8 @@ const MAX_FUNCTION_LINES: usize = 70;
 const MAX_FILE_LINES: usize = 800;
 /// R1 to R32: the rules that code, tests and messages cite.
 const LAST_RULE: u32 = 32;
+/// The repository: cargo runs a package's tests in its root.
+const TOP: &str = ".";
 
 /// All that may stand at the top: the house, and what a tool insists on. Dot files are free.
 const TOP_LEVEL: [&str; 12] = [
@@ -184,7 +186,7 @@ fn top_level<'a>(paths: impl Iterator<Item = &'a str>) -> Vec<String> {
 /// The files that git tracks or would track, as path and text; without git, the tree. Binary files are
 /// left out.
 fn tracked() -> BTreeMap<String, String> {
-    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let top = Path::new(TOP);
     let listing = Command::new("git")
         .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
         .current_dir(top)
@@ -281,6 +283,6 @@ fn strays_at_the_top_are_told() {
 
 #[test]
 fn the_walk_finds_this_file_without_git() {
-    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let top = Path::new(TOP);
     assert!(walk(top, &top.join("tests")).contains(&String::from("tests/tidy.rs")));
 }
