@@ -113,6 +113,7 @@ fn compare(was: &Item, is: Item) -> Result<Verdict, HookError> {
         metadata,
         claimed,
         barrier,
+        rewrites,
         version,
     } = is;
     let immutable = [
@@ -128,6 +129,7 @@ fn compare(was: &Item, is: Item) -> Result<Verdict, HookError> {
         ("lastError", last_error == was.last_error),
         ("claimed", claimed == was.claimed),
         ("barrier", barrier == was.barrier),
+        ("rewrites", rewrites == was.rewrites),
         ("version", version == was.version),
     ];
     if let Some((field, _)) = immutable.iter().find(|(_, same)| !same) {

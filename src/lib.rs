@@ -31,12 +31,10 @@ pub mod storage;
 mod time;
 mod trace;
 
-pub use before_retry::{Rewrite, Verdict};
+pub use before_retry::{RetryBatch, Rewrite, Verdict, verdicts};
 pub use config::{
     AttemptLimit, Config, Exhausted, MAX_CONCURRENCY, MAX_NAME_BYTES, MAX_TIMEOUT_MS, MutatorConfig,
 };
-pub use before_retry::{RetryBatch, Rewrite, Verdict, verdicts};
-pub use config::{AttemptLimit, Config, Exhausted, MAX_CONCURRENCY, MAX_NAME_BYTES, MAX_TIMEOUT_MS, MutatorConfig};
 pub use effect::{AskedItem, Effect, Event, ParkReason, Place, Reply, Sent, ViewChange};
 pub use error::{CallError, ConfigError, HookError, InputError};
 pub use explain::{Blocked, Reason};

@@ -231,6 +231,7 @@ fn item(n: u64) -> Item {
         metadata: None,
         claimed: false,
         barrier: false,
+        rewrites: 0,
         version: record::VERSION,
     }
 }
