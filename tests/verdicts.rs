@@ -32,6 +32,7 @@ fn asked(names: &[&str]) -> Vec<AskedItem> {
         metadata: Some(json("{}")),
         claimed: false,
         barrier: false,
+        rewrites: 0,
         version: 1,
     };
     (1..).zip(names).map(item).map(|item| AskedItem { item, sent: Sent::Maybe }).collect()
