@@ -42,6 +42,7 @@ fn item(mutator: &str, args: &str) -> Item {
         metadata: None,
         claimed: false,
         barrier: false,
+        rewrites: 0,
         version: 1,
     }
 }
