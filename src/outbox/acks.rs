@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::{
     Effects, Outbox,
     entry::Stage,
-    journal::{CallKind, CallWrite, Class, Job, Kind, Retries, Retry},
+    journal::{CallKind, CallWrite, Class, Job, Kind, MAX_WRITES, Retries, Retry},
 };
 use crate::{
     effect::{Effect, Event, Place, Reply, ViewChange},
@@ -275,30 +275,25 @@ impl Outbox {
     fn write_failed(&mut self, jobs: Vec<Job>, error: &StorageError, fence: Option<Fence>, fx: &mut Effects) {
         let class = jobs.iter().map(Job::class).max().unwrap_or(Class::Free);
         let mixed = jobs.iter().any(|job| job.class() != class);
-        let inserts = jobs.len();
-        let alone = !mixed && class == Class::Insert && inserts == 1;
-        if alone {
-            if let Some(&Job::Insert(local)) = jobs.first() {
-                self.refuse(local, Err(error.clone().into()), fx);
-            }
-            return;
+        let count = jobs.len();
+        if let [Job::Insert(local)] = jobs[..] {
+            return self.refuse(local, Err(error.clone().into()), fx);
         }
-        let callers_fail =
-            !mixed && class == Class::Free && jobs.iter().all(|job| matches!(job, Job::Call(_)));
+        let callers_fail = jobs.iter().all(|job| matches!(job, Job::Call(_)));
         for job in jobs.into_iter().rev() {
             match job {
                 Job::Call(call) if callers_fail => self.call_failed(&call, error, fx),
                 job => self.requeue(job, false, fence),
             }
         }
-        if mixed || class == Class::Insert {
-            let before = if self.journal.separate { self.journal.insert_limit } else { inserts };
-            self.journal.insert_limit = if mixed { before } else { inserts.div_ceil(2) };
-            self.journal.separate = true;
-        } else if class == Class::Free {
-            self.journal.retry.free.failed(self.now);
-        } else {
-            self.put_failed(error);
+        if !core::mem::replace(&mut self.journal.separate, true) {
+            self.journal.insert_limit = MAX_WRITES;
+        }
+        match class {
+            _ if mixed => {} // at once, class by class
+            Class::Free => self.journal.retry.free.failed(self.now),
+            Class::Put => self.put_failed(error),
+            Class::Insert => self.journal.insert_limit = count.div_ceil(2),
         }
     }
 
@@ -366,12 +361,14 @@ impl Outbox {
     fn storage_works(&mut self, classes: &[Class], fx: &mut Effects) {
         let journal = &mut self.journal;
         journal.failing_since = None;
-        if classes.contains(&Class::Free) {
+        if classes.contains(&Class::Free) || !journal.has_free() {
             journal.retry.free = Retry::default();
         }
         if classes.contains(&Class::Put) {
-            journal.retry.put = Retry::default();
             journal.unclaimed = None;
+        }
+        if classes.contains(&Class::Put) || !journal.has_put() {
+            journal.retry.put = Retry::default();
         }
         if journal.separate {
             journal.insert_limit = journal.insert_limit.saturating_mul(2);

@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// The most writes of one transaction …
-const MAX_WRITES: usize = 256;
+pub(super) const MAX_WRITES: usize = 256;
 /// … and the most bytes; one item may be larger.
 const MAX_BYTES: usize = 1 << 20;
 
@@ -282,9 +282,14 @@ impl Journal {
         in_flight.chain(&self.calls)
     }
 
-    /// Whether a bookkeeping write waits.
-    fn has_bookkeeping(&self) -> bool {
-        !(self.deletes.is_empty() && self.buries.is_empty() && self.puts.is_empty() && self.answer.is_none())
+    /// Whether a write of [`Class::Free`] waits.
+    pub(super) fn has_free(&self) -> bool {
+        !(self.deletes.is_empty() && self.calls.is_empty())
+    }
+
+    /// Whether a write of [`Class::Put`] waits.
+    pub(super) fn has_put(&self) -> bool {
+        !(self.buries.is_empty() && self.puts.is_empty() && self.answer.is_none())
     }
 
     /// Whether a read is in flight.
@@ -300,7 +305,7 @@ impl Journal {
 
     pub(super) fn is_idle(&self) -> bool {
         let writing = matches!(self.in_flight, Some(Request { kind: Kind::Persist { .. }, .. }));
-        !writing && !self.has_bookkeeping() && self.calls.is_empty() && self.inserts.is_empty()
+        !writing && !self.has_free() && !self.has_put() && self.inserts.is_empty()
     }
 
     /// The item at `seq` is gone: nothing is to be written about it.
@@ -381,7 +386,13 @@ impl Outbox {
         let now = self.now;
         if self.journal.answer.is_some() && self.journal.retry.put.is_due(now) {
             self.batch_answer(&mut batch);
-            return batch;
+            if !batch.jobs.is_empty() {
+                return batch;
+            }
+            // Everything it was about has ended meanwhile.
+            self.journal.answer = None;
+            self.answer_is_durable();
+            batch.answer = false;
         }
         let (free, put) = (self.journal.retry.free.is_due(now), self.journal.retry.put.is_due(now));
         if free {
@@ -495,8 +506,7 @@ impl Outbox {
         if let Some(request) = &journal.in_flight {
             return self.gives_up_at(request.since).filter(|_| !request.gave_up);
         }
-        let free = !journal.deletes.is_empty() || !journal.calls.is_empty();
-        let put = !(journal.buries.is_empty() && journal.puts.is_empty() && journal.answer.is_none());
+        let (free, put) = (journal.has_free(), journal.has_put());
         let read = !journal.want.is_empty();
         let retries = [(free, &journal.retry.free), (put, &journal.retry.put), (read, &journal.retry.read)];
         let retry = retries.into_iter().filter(|(wanted, _)| *wanted).filter_map(|(_, retry)| retry.at);

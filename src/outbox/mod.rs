@@ -29,7 +29,7 @@ use crate::{
     error::ConfigError,
     index::Index,
     input::{Input, Trigger},
-    item::{Epoch, FailureRecord, Item, ItemId, Seq},
+    item::{FailureRecord, Item, ItemId, Seq},
     lane::{LaneKey, LaneSet},
     storage::{Fence, StoreId},
     time::Timestamp,
@@ -116,7 +116,6 @@ pub struct Outbox {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Known {
     store: StoreId,
-    epoch: Epoch,
     /// The change counter up to which everything is known.
     change: u64,
     /// Every seq up to this one is known, present or not (R3).
@@ -241,9 +240,8 @@ impl Outbox {
         match trigger {
             Trigger::Init => {
                 self.triggers.init_pending = true;
-                if self.known.is_none() {
-                    self.journal.want.full = true;
-                }
+                // A leader's acquire loads everything anyway.
+                self.journal.want.full |= self.known.is_none() && self.is_follower();
             }
             Trigger::Visible => self.trigger(false),
             Trigger::Focus => {

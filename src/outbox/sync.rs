@@ -106,13 +106,15 @@ impl Outbox {
 
     /// Takes over a full load, or one of all changes since `known`.
     fn apply(&mut self, snapshot: Snapshot, acquiring: bool, fx: &mut Effects) {
-        let Snapshot { store, epoch, change, through, contents, paused } = snapshot;
+        let Snapshot { store, epoch: _, change, through, contents, paused } = snapshot;
         let before = self.through();
-        let (rows, mut gone, failures) = match contents {
+        let (rows, gone, failures) = match contents {
             Contents::Part { rows, gone, failures } => (rows, gone, failures),
-            Contents::Full { rows, failures } => (rows, Vec::new(), Some(failures)),
+            Contents::Full { rows, failures } => {
+                let gone = self.absent(&rows);
+                (rows, gone, Some(failures))
+            }
         };
-        let full = failures.is_some() && gone.is_empty();
         if let Some(failures) = failures {
             let names = &self.names;
             self.failures.replace(failures, |record| {
@@ -121,10 +123,7 @@ impl Outbox {
         }
         self.pauses = paused.into_iter().collect();
         self.pauses_changed(fx);
-        if full {
-            gone.extend(self.absent(&rows));
-        }
-        self.known = Some(Known { store, epoch, change, through });
+        self.known = Some(Known { store, change, through });
         for row in rows {
             self.merge(row, acquiring, fx);
         }
@@ -181,7 +180,7 @@ impl Outbox {
         let (mut item, parked) =
             match record::decode(seq, &row.record, |name| Self::intern(&self.names, name)) {
                 Decoded::Item(item) => {
-                    let parked = self.why_parked(&item);
+                    let parked = self.why_parked(&item, acquiring);
                     (item, parked)
                 }
                 Decoded::Opaque { item, problem: None } => {
@@ -241,7 +240,7 @@ impl Outbox {
     /// An item that became known as it is stored.
     pub(super) fn add_entry(&mut self, seq: Seq, mut item: Item, fx: &mut Effects) {
         item.seq = Some(seq);
-        let parked = self.why_parked(&item);
+        let parked = self.why_parked(&item, false);
         self.insert_entry(seq, item, parked, fx);
     }
 
@@ -285,11 +284,12 @@ impl Outbox {
         self.reconsider(seq);
     }
 
-    /// Why an item of a known version is held back (R16, R23).
-    fn why_parked(&self, item: &Item) -> Option<ParkReason> {
+    /// Why an item of a known version is held back (R16, R23). Whether its attempts are used up is for a
+    /// new leader to say: for others the last one may be under way.
+    fn why_parked(&self, item: &Item, acquiring: bool) -> Option<ParkReason> {
         let Some(mutator) = self.mutator(&item.mutator_name) else { return Some(ParkReason::Unregistered) };
         let limit = mutator.max_attempts.filter(|limit| limit.then == Exhausted::Park)?;
-        let exhausted = item.retry_count >= limit.attempts && !item.claimed;
+        let exhausted = acquiring && item.retry_count >= limit.attempts;
         exhausted.then_some(ParkReason::Attempts { attempts: limit.attempts })
     }
 
