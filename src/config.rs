@@ -119,7 +119,7 @@ pub enum Exhausted {
     Drop,
 }
 
-fn check_name(field: &str, name: &str) -> Result<(), ConfigError> {
+pub(crate) fn check_name(field: &str, name: &str) -> Result<(), ConfigError> {
     InputError::check_text(field, name, MAX_NAME_BYTES).map_err(|_| ConfigError {
         field: field.into(),
         value: alloc::format!("{} bytes long", name.len()),
@@ -127,7 +127,7 @@ fn check_name(field: &str, name: &str) -> Result<(), ConfigError> {
     })
 }
 
-fn check_range(field: &str, value: u64, min: u64, max: u64) -> Result<(), ConfigError> {
+pub(crate) fn check_range(field: &str, value: u64, min: u64, max: u64) -> Result<(), ConfigError> {
     if (min..=max).contains(&value) {
         return Ok(());
     }
