@@ -21,6 +21,7 @@ mod item;
 mod json;
 mod keys;
 mod lane;
+pub mod lease;
 mod optimistic;
 mod outbox;
 pub mod record;
