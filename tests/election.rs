@@ -269,6 +269,8 @@ struct World {
     now: u64,
     nth: u64,
     random: u64,
+    /// Every message is handled in less than this; what is left of a delay is for hiccups.
+    transit_ms: u64,
     loss_percent: u64,
     duplicate_percent: u64,
     agenda: BTreeMap<(u64, u64), (usize, u64, Happening)>,
@@ -283,6 +285,7 @@ impl World {
             now: 1_000_000,
             nth: 0,
             random,
+            transit_ms: if random % 2 == 0 { DELAY_MS } else { DELAY_MS / 2 },
             loss_percent,
             duplicate_percent,
             agenda: BTreeMap::new(),
@@ -353,7 +356,8 @@ impl World {
         }
         if self.now < replica.frozen_until {
             // After a long freeze the backlog comes in any order, each in less than a delay.
-            let (thaw, spread) = (replica.frozen_until, if replica.long_freeze { DELAY_MS / 2 } else { 1 });
+            let (thaw, spread) =
+                (replica.frozen_until, if replica.long_freeze { self.transit_ms } else { 1 });
             let later = thaw + self.below(spread);
             return self.plan(later, who, happening);
         }
@@ -384,7 +388,9 @@ impl World {
             }
             Fault::Crash => self.replicas[who].alive = false,
             Fault::Resign if alive && !frozen => self.input(who, ElectionInput::Resign),
-            Fault::Hiccup if !frozen => self.freeze(who, DELAY_MS / 2 - 1, false),
+            Fault::Hiccup if !frozen && self.transit_ms < DELAY_MS => {
+                self.freeze(who, DELAY_MS - self.transit_ms - 1, false);
+            }
             Fault::Freeze { ms } if !frozen => self.freeze(who, ms, true),
             _ => (),
         }
@@ -426,7 +432,12 @@ impl World {
             }
             let copies = 1 + u64::from(self.below(100) < self.duplicate_percent);
             for _ in 0..copies {
-                let arrives = self.now + self.below(DELAY_MS / 2);
+                let transit_ms = match self.below(3) {
+                    0 => 0,
+                    1 => self.transit_ms - 1,
+                    _ => self.below(self.transit_ms),
+                };
+                let arrives = self.now + transit_ms;
                 self.plan(arrives, to, Happening::Input(ElectionInput::Message(message.clone())));
             }
         }
