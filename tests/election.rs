@@ -285,7 +285,7 @@ impl World {
             now: 1_000_000,
             nth: 0,
             random,
-            transit_ms: if random % 2 == 0 { DELAY_MS } else { DELAY_MS / 2 },
+            transit_ms: if random.is_multiple_of(2) { DELAY_MS } else { DELAY_MS / 2 },
             loss_percent,
             duplicate_percent,
             agenda: BTreeMap::new(),

@@ -140,6 +140,7 @@ fn item(name: &str, args: &str) -> Item {
         metadata: Some(json(r#"{"m":1}"#)),
         claimed: true,
         barrier: false,
+        rewrites: 0,
         version: 1,
     }
 }

@@ -37,6 +37,7 @@ fn item(name: &str) -> Item {
         metadata: None,
         claimed: false,
         barrier: false,
+        rewrites: 0,
         version: 1,
     }
 }
