@@ -13,16 +13,18 @@ use crate::{
 
 pub(super) fn all() -> Vec<Script> {
     let mut all = numbers();
+    all.extend(counters());
     all.extend(items());
     all.extend(failures());
     all.extend(fences());
     all.extend(transactions());
     all.extend(partial_loads());
+    all.extend(partial_loads_beside_rows());
     all.extend(payloads());
     all
 }
 
-/// Store id, epoch, seq, change counter.
+/// Store id, epoch, seq.
 fn numbers() -> Vec<Script> {
     vec![
         Script::new("empty", "R3", "a new store holds nothing and has allocated no seq")
@@ -76,6 +78,12 @@ fn numbers() -> Vec<Script> {
             .reopen()
             .persist([(insert("d", "D"), at(4))])
             .holds(Full::through(4).row(4, "D")),
+    ]
+}
+
+/// What counts on when rows are gone, and the change counter.
+fn counters() -> Vec<Script> {
+    vec![
         Script::new(
             "through-outlives-rows",
             "R3",
@@ -362,18 +370,22 @@ fn transactions() -> Vec<Script> {
     ]
 }
 
-/// `Scope::Items` and `Scope::Since`.
+/// Three items, `a` to `c`, before the story begins.
+fn with_three(name: &'static str, rules: &'static str, clause: &'static str) -> Script {
+    let inserts = [(insert("a", "A"), at(1)), (insert("b", "B"), at(2)), (insert("c", "C"), at(3))];
+    Script::new(name, rules, clause).persist(inserts)
+}
+
+fn since(transactions: u64, through: u64) -> Ask {
+    Ask::Since { transactions, through }
+}
+
+/// `Scope::Items` and `Scope::Since`: rows.
 fn partial_loads() -> Vec<Script> {
-    let since = |transactions, through| Ask::Since { transactions, through };
     let three = Full::through(3).row(1, "A").row(2, "B").row(3, "C");
-    let base = |name, rules, clause| {
-        let inserts = [(insert("a", "A"), at(1)), (insert("b", "B"), at(2)), (insert("c", "C"), at(3))];
-        Script::new(name, rules, clause).persist(inserts)
-    };
     let changed = Full::through(4).row(1, "A2").row(3, "C").row(4, "D");
-    let buried = Full::through(3).row(1, "A").row(3, "C").failure("b", "F");
     vec![
-        base("load-items", "R2 R28", "the rows at these places in order; places without one are gone")
+        with_three("load-items", "R2 R28", "the rows at these places in order; places without one are gone")
             .persist([(delete(2), Done)])
             .load_part(
                 1,
@@ -382,35 +394,39 @@ fn partial_loads() -> Vec<Script> {
                 Full::through(3),
             )
             .load_part(1, Ask::Items(vec![]), Part::default(), Full::through(3)),
-        base("load-since-now", "R28", "nothing changed since the last transaction").load_part(
+        with_three("load-since-now", "R28", "nothing changed since the last transaction").load_part(
             1,
             since(0, 3),
             Part::default(),
-            three.clone(),
+            three,
         ),
-        base("load-since", "R28", "rows put since, rows above `through` and rows gone since, each once")
-            .persist([(put(1, "A1"), Done), (insert("d", "D"), at(4))])
-            .persist_as(1, Token::Unfenced, [(put(1, "A2"), Done), (put(2, "B2"), Done), (remove("b"), Done)])
-            .load_part(
-                1,
-                since(2, 3),
-                Part::default().row(1, "A2").row(4, "D").gone(2, Some(Outcome::Removed)),
-                changed.clone(),
-            )
-            .load_part(
-                0,
-                since(1, 4),
-                Part::default().row(1, "A2").gone(2, Some(Outcome::Removed)),
-                changed.clone(),
-            )
-            .reopen()
-            .load_part(
-                0,
-                since(2, 3),
-                Part::default().row(1, "A2").row(4, "D").gone(2, Some(Outcome::Removed)),
-                changed,
-            ),
-        base("load-since-came-and-went", "R28", "a row that came and went since is gone")
+        with_three(
+            "load-since",
+            "R28",
+            "rows put since, rows above `through` and rows gone since, each once",
+        )
+        .persist([(put(1, "A1"), Done), (insert("d", "D"), at(4))])
+        .persist_as(1, Token::Unfenced, [(put(1, "A2"), Done), (put(2, "B2"), Done), (remove("b"), Done)])
+        .load_part(
+            1,
+            since(2, 3),
+            Part::default().row(1, "A2").row(4, "D").gone(2, Some(Outcome::Removed)),
+            changed.clone(),
+        )
+        .load_part(
+            0,
+            since(1, 4),
+            Part::default().row(1, "A2").gone(2, Some(Outcome::Removed)),
+            changed.clone(),
+        )
+        .reopen()
+        .load_part(
+            0,
+            since(2, 3),
+            Part::default().row(1, "A2").row(4, "D").gone(2, Some(Outcome::Removed)),
+            changed,
+        ),
+        with_three("load-since-came-and-went", "R28", "a row that came and went since is gone")
             .persist([(insert("d", "D"), at(4)), (insert("e", "E"), at(5))])
             .persist([(delete(4), Done)])
             .load_part(
@@ -419,7 +435,15 @@ fn partial_loads() -> Vec<Script> {
                 Part::default().row(5, "E").gone(4, Some(committed())),
                 Full::through(5).row(1, "A").row(2, "B").row(3, "C").row(5, "E"),
             ),
-        base(
+    ]
+}
+
+/// `Scope::Since`: what is not rows.
+fn partial_loads_beside_rows() -> Vec<Script> {
+    let three = Full::through(3).row(1, "A").row(2, "B").row(3, "C");
+    let buried = Full::through(3).row(1, "A").row(3, "C").failure("b", "F");
+    vec![
+        with_three(
             "load-since-failures",
             "R15 R28",
             "the failure records come with it if any was added or deleted since",
@@ -435,14 +459,18 @@ fn partial_loads() -> Vec<Script> {
             Part::default().with_failures(),
             Full::through(3).row(1, "A").row(3, "C"),
         ),
-        base("load-since-pause", "R20 R28", "pause reasons come with every load")
+        with_three("load-since-pause", "R20 R28", "pause reasons come with every load")
             .persist([(pause("auth"), Done)])
             .load_part(1, since(1, 3), Part::default(), three.clone().paused(&["auth"])),
-        base("load-since-the-future", "R28", "a change counter that the store has not reached: everything")
-            .line(
-                Request::Load(1, Token::Unfenced, Ask::SinceFuture),
-                Expect::Snapshot { acquired: false, full: three, part: None },
-            ),
+        with_three(
+            "load-since-the-future",
+            "R28",
+            "a change counter that the store has not reached: everything",
+        )
+        .line(
+            Request::Load(1, Token::Unfenced, Ask::SinceFuture),
+            Expect::Snapshot { acquired: false, full: three, part: None },
+        ),
     ]
 }
 
