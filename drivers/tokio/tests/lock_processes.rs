@@ -23,7 +23,8 @@ const FOLDER: &str = "OUTBOX_LOCK_TEST_FOLDER";
 
 fn start(path: &Path) -> (LeaderLock, Receiver<()>) {
     let (tell, elected) = mpsc::channel();
-    let lock = LeaderLock::start(path, move || tell.send(()).unwrap_or_default()).expect("the folder is writable");
+    let lock =
+        LeaderLock::start(path, move || tell.send(()).unwrap_or_default()).expect("the folder is writable");
     (lock, elected)
 }
 

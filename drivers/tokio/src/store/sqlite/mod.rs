@@ -8,7 +8,7 @@
 //!
 //! | SQLite says | answer | because |
 //! |---|---|---|
-//! | `FULL` | `Full` | rolled back; a checkpoint is tried, so that the next delete finds room in the log |
+//! | `FULL` | `Full` | rolled back; the reserve is given up, so that the next delete finds room |
 //! | `IOERR` at `COMMIT` | `Unknown` | the commit frame may or may not be on disk |
 //! | anything else | `Unavailable` | rolled back, or never begun |
 
@@ -21,9 +21,11 @@ use outbox::storage::{
 use rusqlite::{Connection, ErrorCode, ffi};
 
 pub use self::open::{BUSY_TIMEOUT, OpenError};
+use self::reserve::{FREE_PAGES_MIN, Reserve};
 
 mod open;
 mod read;
+mod reserve;
 mod write;
 
 /// A durable store in a SQLite file.
@@ -33,6 +35,7 @@ mod write;
 pub struct SqliteStore {
     connection: Connection,
     path: PathBuf,
+    reserve: Reserve,
     /// `PRAGMA data_version` when last looked at.
     data_version: i64,
 }
@@ -91,6 +94,16 @@ impl SqliteStore {
         Ok(std::mem::replace(&mut self.data_version, data_version) != data_version)
     }
 
+    /// Whether items may be added without taking the room that deletes may need; see `Reserve`.
+    fn has_room(&self) -> bool {
+        let free_pages = || -> rusqlite::Result<u32> {
+            self.connection.prepare_cached("PRAGMA freelist_count")?.query_row([], |row| row.get(0))
+        };
+        self.reserve.is_whole()
+            || free_pages().is_ok_and(|pages| pages >= FREE_PAGES_MIN)
+            || self.reserve.make()
+    }
+
     /// Runs `work` in one transaction: all of it happens, or nothing.
     fn transaction<T>(
         &mut self,
@@ -140,8 +153,8 @@ impl SqliteStore {
         if !is_full(error) {
             return self.unavailable(error);
         }
-        // Moving the log into the file lets the log be written from its start again. So the deletes that
-        // free space find some, also when the disk has none left (R5). Best effort: it was full anyway.
+        self.reserve.release();
+        // Best effort: another connection's reader may stand in the way, this time.
         let _ = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
         StorageError::Full
     }
@@ -174,6 +187,9 @@ impl Store for SqliteStore {
     }
 
     fn persist(&mut self, fence: Option<Fence>, writes: &[Write]) -> Result<Committed, StorageError> {
+        if writes.iter().any(write::adds_item) && !self.has_room() {
+            return Err(StorageError::Full);
+        }
         self.transaction(Begin::Write, |connection| {
             let meta = write::raise_change(connection)?;
             meta.check(fence)?;

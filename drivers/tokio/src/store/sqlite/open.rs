@@ -12,7 +12,10 @@ use outbox::MAX_NAME_BYTES;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, TransactionBehavior};
 use thiserror::Error;
 
-use super::{SqliteStore, data_version, is_full};
+use super::{
+    SqliteStore, data_version, is_full,
+    reserve::{CHECKPOINT_PAGES, Reserve},
+};
 
 /// How long a request waits for another connection's transaction before it is `Unavailable`.
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -41,7 +44,7 @@ pub enum OpenError {
         /// The file asked for.
         path: PathBuf,
     },
-    /// It cannot be written: the file, its folder (SQLite keeps two more files in it) or the file system.
+    /// It cannot be written: the file, its folder (three more files are kept beside it) or the file system.
     #[error("{}: cannot be written; an outbox needs a writable file in a writable folder", path.display())]
     ReadOnly {
         /// The file.
@@ -91,7 +94,7 @@ pub enum OpenError {
         wanted: String,
     },
     /// The file is damaged.
-    #[error("{}: damaged; keep a copy, then restore a backup or salvage it with sqlite3's .recover", path.display())]
+    #[error("{}: damaged; keep a copy, then restore a backup or use sqlite3's .recover", path.display())]
     Corrupt {
         /// The file.
         path: PathBuf,
@@ -163,7 +166,9 @@ impl SqliteStore {
         make(&connection, path, name)?;
         check_name(&connection, path, name)?;
         let data_version = data_version(&connection).map_err(|error| open_error(path, error))?;
-        Ok(Self { connection, path: path.into(), data_version })
+        let reserve = Reserve::beside(path);
+        reserve.make(); // without it, what is stored can still be read and sent
+        Ok(Self { connection, path: path.into(), reserve, data_version })
     }
 }
 
@@ -178,13 +183,15 @@ fn connect(path: &Path, busy_timeout: Duration) -> rusqlite::Result<Connection> 
 
 /// Refuses what is not ours before anything is changed. A file with nothing in it is nobody's.
 fn check_owner(connection: &Connection, path: &Path) -> Result<(), OpenError> {
-    let number = |pragma: &str| -> Result<i32, OpenError> {
-        connection.pragma_query_value(None, pragma, |row| row.get(0)).map_err(|error| open_error(path, error))
+    // In one transaction: another process may be making the file.
+    let owner = || -> rusqlite::Result<(i32, i32, bool)> {
+        let transaction = rusqlite::Transaction::new_unchecked(connection, TransactionBehavior::Deferred)?;
+        let application_id = transaction.pragma_query_value(None, "application_id", |row| row.get(0))?;
+        let sql = "SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)";
+        let empty = transaction.query_row(sql, [], |row| row.get(0))?;
+        Ok((application_id, version(&transaction)?, empty))
     };
-    let (application_id, found) = (number("application_id")?, number("user_version")?);
-    let sql = "SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)";
-    let empty: bool =
-        connection.query_row(sql, [], |row| row.get(0)).map_err(|error| open_error(path, error))?;
+    let (application_id, found, empty) = owner().map_err(|error| open_error(path, error))?;
     if application_id != APPLICATION_ID && !(application_id == 0 && found == 0 && empty) {
         return Err(OpenError::Foreign { path: path.into(), application_id });
     }
@@ -207,7 +214,7 @@ fn prepare(connection: &Connection, path: &Path, busy_timeout: Duration) -> Resu
         match connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0)) {
             // SQLite does not wait for this lock itself: another process may be making the same file.
             Err(error) if is_locked(&error) && Instant::now() < deadline => {
-                thread::sleep(Duration::from_millis(5))
+                thread::sleep(Duration::from_millis(5));
             }
             result => break result.map_err(|error| open_error(path, error))?,
         }
@@ -215,8 +222,10 @@ fn prepare(connection: &Connection, path: &Path, busy_timeout: Duration) -> Resu
     if mode != "wal" {
         return Err(OpenError::NoWal { path: path.into(), mode });
     }
-    let pragmas = "PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF;";
-    connection.execute_batch(pragmas).map_err(|error| open_error(path, error))
+    let pragmas = format!(
+        "PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF; PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};"
+    );
+    connection.execute_batch(&pragmas).map_err(|error| open_error(path, error))
 }
 
 /// Makes the tables if there are none: in one transaction, which of several processes one wins.

@@ -28,6 +28,11 @@ pub(super) fn raise_change(connection: &Connection) -> Result<Meta, Abort> {
     Ok(statement.query_row([], meta_row)?)
 }
 
+/// Whether it makes the file grow by an item; what else grows, grows by little.
+pub(super) fn adds_item(write: &Write) -> bool {
+    matches!(write, Write::Insert { .. } | Write::RetryFailure { .. })
+}
+
 pub(super) fn write(connection: &Connection, log: &mut Log, write: &Write) -> Result<WriteResult, Abort> {
     match write {
         Write::Delete { seq, outcome } => delete(connection, log, *seq, Some(outcome)),
@@ -141,7 +146,7 @@ impl Log {
         let outcome = outcome.map(|outcome| {
             serde_json::to_string(outcome).expect("an outcome holds only strings, numbers and JSON")
         });
-        self.append(connection, "gone", Some(seq), outcome)
+        self.append(connection, "gone", Some(seq), outcome.as_deref())
     }
 
     fn failures(&mut self, connection: &Connection) -> Result<(), Abort> {
@@ -153,13 +158,13 @@ impl Log {
         connection: &Connection,
         what: &str,
         seq: Option<Seq>,
-        outcome: Option<String>,
+        outcome: Option<&str>,
     ) -> Result<(), Abort> {
         let n = match self.next {
             Some(n) => n,
             None => after_last(connection)?,
         };
-        let outcome_bytes = i64::try_from(outcome.as_deref().map_or(0, str::len)).unwrap_or(i64::MAX);
+        let outcome_bytes = i64::try_from(outcome.map_or(0, str::len)).unwrap_or(i64::MAX);
         self.next = Some(n + weight(outcome_bytes));
         let change = i64::try_from(self.change).unwrap_or(i64::MAX);
         let sql = "INSERT INTO changes (n, change, what, seq, outcome) VALUES (?, ?, ?, ?, ?)";
