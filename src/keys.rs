@@ -36,7 +36,9 @@ impl Key {
     /// # Errors
     /// [`InputError::TooLong`] above 1,024 bytes.
     pub fn one(key: impl Into<Arc<str>>) -> Result<Self, InputError> {
-        Self::new([key])
+        let key = key.into();
+        InputError::check_len("key", key.len(), MAX_KEY_BYTES, "bytes")?;
+        Ok(Self(Some(Arc::new([key]))))
     }
 
     /// Several keys, in order, duplicates counted once; none → `unknown`.

@@ -18,6 +18,8 @@ use alloc::{
     sync::Arc,
 };
 
+use core::fmt::Write as _;
+
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -52,14 +54,9 @@ pub enum Decoded {
 }
 
 /// The text to store for `item`.
-///
-/// # Panics
-/// Never: an item holds only what JSON can carry.
 #[must_use]
 pub fn encode(item: &Item) -> Arc<str> {
-    let text =
-        serde_json::to_string(&V1Ref::from(item)).expect("an item holds only strings, numbers and JSON");
-    Arc::from(text)
+    Text::of_item(item).0.into()
 }
 
 /// Reads a row. Never fails: what cannot be read is said to be so.
@@ -86,18 +83,16 @@ pub fn decode(seq: Seq, record: &[u8], mut intern: impl FnMut(&str) -> Arc<str>)
 }
 
 /// The text to store for a failure record.
-///
-/// # Panics
-/// Never: a failure record holds only what JSON can carry.
 #[must_use]
 pub fn encode_failure(failure: &FailureRecord) -> Arc<str> {
-    let stored = FailureRef {
-        failed_at: failure.failed_at,
-        error: &failure.error,
-        seq: failure.item.seq,
-        item: V1Ref::from(&failure.item),
-    };
-    Arc::from(serde_json::to_string(&stored).expect("a failure record holds only strings, numbers and JSON"))
+    let mut text = Text(String::with_capacity(failure.item.args.as_str().len() + 1536));
+    text.number("{\"failedAt\":", failure.failed_at.as_millis());
+    text.value(",\"error\":", &failure.error);
+    text.value(",\"seq\":", &failure.item.seq);
+    text.0.push_str(",\"item\":");
+    text.0.push_str(&Text::of_item(&failure.item).0);
+    text.0.push('}');
+    text.0.into()
 }
 
 /// Reads a failure record.
@@ -136,65 +131,87 @@ pub fn with_args(mut item: Item, args: Json) -> Arc<str> {
     encode(&item)
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct V1Ref<'a> {
-    version: u32,
-    id: &'a ItemId,
-    key: &'a Key,
-    #[serde(skip_serializing_if = "is_false")]
-    barrier: bool,
-    mutator_name: &'a str,
-    args: &'a Json,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    idempotency_key: Option<&'a str>,
-    created_at: Timestamp,
-    retry_count: u32,
-    next_attempt_at: Timestamp,
-    #[serde(skip_serializing_if = "is_false")]
-    claimed: bool,
-    #[serde(skip_serializing_if = "is_zero")]
-    rewrites: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    retry_after: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    last_class: Option<Class>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    last_error: Option<&'a SerializedError>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    metadata: Option<&'a Json>,
-}
+/// A record in the making. Every claim writes one, so what is plain is pushed as it is; serde does the rest.
+struct Text(String);
 
-impl<'a> From<&'a Item> for V1Ref<'a> {
-    fn from(item: &'a Item) -> Self {
-        Self {
-            version: VERSION,
-            id: &item.id,
-            key: &item.key,
-            barrier: item.barrier,
-            mutator_name: &item.mutator_name,
-            args: &item.args,
-            idempotency_key: item.idempotency_key.as_deref(),
-            created_at: item.created_at,
-            retry_count: item.retry_count,
-            next_attempt_at: item.next_attempt_at,
-            claimed: item.claimed,
-            rewrites: item.rewrites,
-            retry_after: item.retry_after,
-            last_class: item.last_class,
-            last_error: item.last_error.as_deref(),
-            metadata: item.metadata.as_ref(),
+impl Text {
+    fn of_item(item: &Item) -> Self {
+        let args = item.args.as_str();
+        let mut text = Self(String::with_capacity(args.len() + 256));
+        text.number("{\"version\":", VERSION.into());
+        text.text(",\"id\":", item.id.as_str());
+        text.key(&item.key);
+        text.flag(",\"barrier\":true", item.barrier);
+        text.text(",\"mutatorName\":", &item.mutator_name);
+        text.json(",\"args\":", &item.args);
+        if let Some(key) = &item.idempotency_key {
+            text.text(",\"idempotencyKey\":", key);
+        }
+        text.number(",\"createdAt\":", item.created_at.as_millis());
+        text.number(",\"retryCount\":", item.retry_count.into());
+        text.number(",\"nextAttemptAt\":", item.next_attempt_at.as_millis());
+        text.flag(",\"claimed\":true", item.claimed);
+        if item.rewrites > 0 {
+            text.number(",\"rewrites\":", item.rewrites.into());
+        }
+        text.optional(",\"retryAfter\":", item.retry_after.as_ref());
+        text.optional(",\"lastClass\":", item.last_class.as_ref());
+        text.optional(",\"lastError\":", item.last_error.as_deref());
+        if let Some(metadata) = &item.metadata {
+            text.json(",\"metadata\":", metadata);
+        }
+        text.0.push('}');
+        text
+    }
+
+    fn key(&mut self, key: &Key) {
+        if key.is_unknown() {
+            return self.0.push_str(",\"key\":\"unknown\"");
+        }
+        let mut before = ",\"key\":[";
+        for key in key.keys() {
+            self.text(before, key);
+            before = ",";
+        }
+        self.0.push(']');
+    }
+
+    fn flag(&mut self, text: &str, holds: bool) {
+        if holds {
+            self.0.push_str(text);
         }
     }
-}
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct FailureRef<'a> {
-    failed_at: Timestamp,
-    error: &'a SerializedError,
-    seq: Option<Seq>,
-    item: V1Ref<'a>,
+    fn number(&mut self, before: &str, number: u64) {
+        write!(self.0, "{before}{number}").expect("a string takes every write");
+    }
+
+    fn text(&mut self, before: &str, text: &str) {
+        let needs_escape = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
+        if text.bytes().any(needs_escape) {
+            return self.value(before, text);
+        }
+        for part in [before, "\"", text, "\""] {
+            self.0.push_str(part);
+        }
+    }
+
+    fn json(&mut self, before: &str, json: &Json) {
+        self.0.push_str(before);
+        self.0.push_str(json.as_str());
+    }
+
+    fn optional<T: Serialize + ?Sized>(&mut self, before: &str, value: Option<&T>) {
+        if let Some(value) = value {
+            self.value(before, value);
+        }
+    }
+
+    fn value<T: Serialize + ?Sized>(&mut self, before: &str, value: &T) {
+        self.0.push_str(before);
+        let json = serde_json::to_string(value).expect("an item holds only strings, numbers and JSON");
+        self.0.push_str(&json);
+    }
 }
 
 #[derive(Deserialize)]
@@ -294,14 +311,4 @@ impl Head<'_> {
             version: self.version,
         }
     }
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-fn is_zero(count: &u32) -> bool {
-    *count == 0
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-fn is_false(flag: &bool) -> bool {
-    !flag
 }
