@@ -32,7 +32,8 @@ pub struct Config {
     pub max_args_bytes: usize,
     /// Whether a `beforeRetry` hook is there to be asked (R17); default false.
     pub before_retry: bool,
-    /// Whether other replicas may write to the same store (R28); default true. `false` spares the counter check.
+    /// Whether other replicas may write to the same store (R28); default true. `false` spares the counter
+    /// check.
     pub shared: bool,
     /// Whether a leader that does not answer may be frozen and have its lock stolen (R26); default false.
     pub ping: bool,

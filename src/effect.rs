@@ -31,7 +31,8 @@ pub enum Effect {
         /// What to read.
         scope: Scope,
     },
-    /// Write, all or nothing. Answered by `Persisted`; refused as `Fenced` if `fence` is given and does not match.
+    /// Write, all or nothing. Answered by `Persisted`; refused as `Fenced` if `fence` is given and does
+    /// not match.
     Persist {
         /// The operation.
         op: OpId,
@@ -86,7 +87,8 @@ pub enum Effect {
     Poke(Poke),
 
     // Time.
-    /// Send [`Input::Tick`](crate::Input::Tick) at `until`; `None`: no need. Replaces the sleep before it (R31).
+    /// Send [`Input::Tick`](crate::Input::Tick) at `until`; `None`: no need. Replaces the sleep before it
+    /// (R31).
     Sleep {
         /// Later than the `now` of the input that caused it.
         until: Option<Timestamp>,

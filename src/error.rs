@@ -122,9 +122,7 @@ pub enum HookError {
         limit_ms: u64,
     },
     /// The answer names an item that was not asked about, or the same one twice.
-    #[error(
-        "beforeRetry answered `{id}`, which it was not asked about (or answered twice); new ids are not allowed"
-    )]
+    #[error("beforeRetry answered `{id}`, which it was not asked about, or twice; new ids are not allowed")]
     NotAsked {
         /// The item's id.
         id: ItemId,

@@ -81,7 +81,7 @@ pub enum Input {
     Online(bool),
     /// Something that makes a retry promising (R13).
     Wake(Trigger),
-    /// Time passed: what [`Effect::Sleep`](crate::Effect::Sleep) asked for. A spurious one does nothing (R31).
+    /// Time passed: what [`Effect::Sleep`](crate::Effect::Sleep) asked for. A spurious one does nothing.
     Tick,
 
     // Leadership.

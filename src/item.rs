@@ -192,7 +192,8 @@ pub struct Item {
 
 /// A mutation to enqueue: what the app says, before it has a place.
 ///
-/// Make it with [`Registry::draft`](crate::Registry::draft), which derives the key from typed args, or by hand.
+/// Make it with [`Registry::draft`](crate::Registry::draft), which derives the key from typed args, or by
+/// hand.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Draft {
     /// The new item's id; unique in the store.

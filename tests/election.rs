@@ -1,7 +1,5 @@
 //! R26: leases over a lossy channel. No two overlap while messages are timely; a leader comes in the end.
 
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
-
 use std::collections::BTreeMap;
 
 use outbox::{

@@ -1,7 +1,5 @@
 //! R7, R32: which lanes an item is in, as args, calls and extractors name them.
 
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
-
 use outbox::{InputError, Json, Key, MAX_KEY_BYTES, MAX_KEYS};
 use proptest::prelude::*;
 

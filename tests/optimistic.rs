@@ -1,7 +1,5 @@
 //! R22: the optimistic state is the base with the pending items folded on, at the price of what changed.
 
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
-
 use std::collections::BTreeMap;
 
 use outbox::{

@@ -1,7 +1,5 @@
 //! R7, R23: mutators by name, key functions in their order, upgrades of stored args.
 
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
-
 use std::sync::Arc;
 
 use outbox::{

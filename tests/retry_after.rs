@@ -1,7 +1,5 @@
 //! R11: `Retry-After` as seconds or as a date, checked against an independent calendar.
 
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
-
 use outbox::{Timestamp, retry_after_ms};
 use proptest::prelude::*;
 

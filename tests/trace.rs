@@ -1,7 +1,5 @@
 //! The one-line form of inputs and effects: readable, bounded, on one line.
 
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
-
 use outbox::{
     AskId, AskedItem, AttemptId, AttemptOutcome, CallError, CallId, Class, Draft, Effect, Epoch, Event,
     Failure, HookError, Input, Item, ItemId, Json, Key, Outcome, Place, Poke, Reply, Rewrite, Sent, Seq,

@@ -1,7 +1,5 @@
 //! R17: how what a hook returns becomes verdicts.
 
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
-
 use outbox::{
     AskedItem, Class, HookError, Item, ItemId, Json, Key, RetryBatch, Rewrite, Sent, Seq, SerializedError,
     Timestamp, Verdict, verdicts,

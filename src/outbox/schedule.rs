@@ -353,7 +353,9 @@ impl Outbox {
         if self.journal.unclaimed.is_some() {
             return;
         }
-        let is_claiming = |seq: &Seq| matches!(self.entries.get(seq), Some(entry) if matches!(entry.stage, Stage::Claiming { .. }));
+        let is_claiming = |seq: &Seq| {
+            self.entries.get(seq).is_some_and(|entry| matches!(entry.stage, Stage::Claiming { .. }))
+        };
         let claiming: Vec<Seq> = self.slots.stored().filter(is_claiming).collect();
         let Some((&chosen, others)) = claiming.split_first() else { return };
         self.journal.unclaimed = Some(chosen);

@@ -45,7 +45,7 @@ impl Outbox {
                     _ => self.journal.want.acquire = self.role == Role::Elected,
                 }
             }
-            (Kind::Persist { .. }, Ok(_)) => {} // answered by `Loaded`: a driver's mistake, and nothing is lost
+            (Kind::Persist { .. }, Ok(_)) => {} // a driver's mistake: ignored, and nothing is lost
         }
     }
 

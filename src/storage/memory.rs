@@ -121,7 +121,8 @@ impl MemoryStore {
         self
     }
 
-    /// Changes the capacity, as if a disk filled up or was freed; `None`: without limit. What is stored stays.
+    /// Changes the capacity, as if a disk filled up or was freed; `None`: without limit. What is stored
+    /// stays.
     pub fn set_capacity_bytes(&mut self, capacity_bytes: Option<usize>) {
         self.capacity_bytes = capacity_bytes;
     }

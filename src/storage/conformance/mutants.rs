@@ -1,9 +1,9 @@
 //! Proof that the suite can fail: stores with one bug each, and the cases that catch them.
 
-use alloc::{borrow::ToOwned, rc::Rc, string::ToString, vec::Vec};
+use alloc::{rc::Rc, string::ToString, vec::Vec};
 use core::cell::RefCell;
 
-use super::{Harness, cases, run, run_case};
+use super::{Case, Harness, cases, run, run_case};
 use crate::{
     item::{Epoch, ItemId, Seq},
     storage::{
@@ -106,15 +106,16 @@ fn every_written_case_can_fail_and_names_are_unique() {
 
 #[test]
 fn a_message_says_case_clause_expected_and_came() {
-    let mut case = cases().into_iter().find(|case| case.name() == "large-records").unwrap();
+    let mut case = cases().into_iter().find(|case| case.name() == "large-records").expect("it is a case");
     let broken = run_case(&mut Opener::new(Bug::TrimsRecords), &mut case);
     assert_eq!(broken, Ok(()), "nothing to trim in it");
-    let mut case = cases().into_iter().find(|case| case.name() == "acquire-raises-by-one").unwrap();
-    let broken = run_case(&mut Opener::new(Bug::AcquiresByTwo), &mut case).unwrap_err();
+    let raises = |case: &Case| case.name() == "acquire-raises-by-one";
+    let mut case = cases().into_iter().find(raises).expect("it is a case");
+    let broken = run_case(&mut Opener::new(Bug::AcquiresByTwo), &mut case).expect_err("it raises by two");
     assert_eq!(
         broken.to_string(),
-        "acquire-raises-by-one (R27), step 3: acquire adds one to the epoch and leaves the change counter\n   \
-         asked: Acquire { replica: 0 }\nexpected: the epoch: Epoch(1)\n    came: Epoch(2)"
+        "acquire-raises-by-one (R27), step 3: acquire adds one to the epoch and leaves the change counter\
+         \n   asked: Acquire { replica: 0 }\nexpected: the epoch: Epoch(1)\n    came: Epoch(2)"
     );
 }
 
@@ -217,9 +218,10 @@ impl Wrong {
         if let Write::Insert { id, record } | Write::RetryFailure { id, record, .. } = &mut write {
             match self.bug {
                 Bug::TrimsRecords => *record = record.trim().into(),
-                Bug::FoldsCase => *id = ItemId::new(id.as_str().to_lowercase()).unwrap(),
+                Bug::FoldsCase => *id = ItemId::new(id.as_str().to_lowercase()).expect("as long as before"),
                 Bug::EndsIdsAtNul => {
-                    *id = ItemId::new(id.as_str().split('\0').next().unwrap().to_owned()).unwrap();
+                    let end = id.as_str().find('\0').unwrap_or(id.as_str().len());
+                    *id = ItemId::new(&id.as_str()[..end]).expect("it does not begin with one");
                 }
                 _ => {}
             }

@@ -84,7 +84,7 @@ pub enum OpenError {
         known: i32,
     },
     /// An outbox of another name (R20).
-    #[error("{}: holds the outbox `{found}`, not `{wanted}`; give each outbox a file of its own", path.display())]
+    #[error("{}: holds the outbox `{found}`, not `{wanted}`; give each its own file", path.display())]
     OtherName {
         /// The file.
         path: PathBuf,
@@ -121,7 +121,7 @@ pub enum OpenError {
         source: rusqlite::Error,
     },
     /// The file system (a network one, say), or a path such as `:memory:`, cannot have a write-ahead log.
-    #[error("{}: no write-ahead log is possible here (SQLite offers `{mode}`); use a local disk", path.display())]
+    #[error("{}: no write-ahead log is possible here (`{mode}` is offered); use a local disk", path.display())]
     NoWal {
         /// The file.
         path: PathBuf,
@@ -223,7 +223,8 @@ fn prepare(connection: &Connection, path: &Path, busy_timeout: Duration) -> Resu
         return Err(OpenError::NoWal { path: path.into(), mode });
     }
     let pragmas = format!(
-        "PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF; PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};"
+        "PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF; \
+         PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};"
     );
     connection.execute_batch(&pragmas).map_err(|error| open_error(path, error))
 }
