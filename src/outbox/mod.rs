@@ -299,6 +299,14 @@ impl Outbox {
         stored.chain(self.writing.values().map(|writing| &writing.item))
     }
 
+    /// The changes that make an empty list into the list of pending items: what a
+    /// [`View`](crate::View) that begins now is fed before the changes to come (R22).
+    pub fn view_changes(&self) -> impl Iterator<Item = ViewChange> {
+        let stored = self.entries.iter().map(|(seq, entry)| (Place::Stored(*seq), &entry.item));
+        let writing = self.writing.iter().map(|(local, writing)| (Place::Writing(*local), &writing.item));
+        stored.chain(writing).map(|(place, item)| ViewChange::Set { place, item: item.clone() })
+    }
+
     /// One pending item.
     #[must_use]
     pub fn item(&self, id: &ItemId) -> Option<&Item> {
