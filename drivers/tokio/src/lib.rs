@@ -1,4 +1,73 @@
 //! The native driver of [`outbox`]: turns the core's effects into I/O under tokio, and results into inputs.
+//!
+//! An app registers the mutators that send its mutations and starts an [`Executor`]. What it enqueues is
+//! stored before anything else happens, and is sent when it can be: in order per key, in parallel across
+//! keys, with backoff, by one process at a time, until the server has it or refuses it for good.
+//!
+//! ```
+//! use outbox_tokio::{Attempt, Executor, Settled, outbox::Mutator};
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Serialize, Deserialize)]
+//! struct AddTodo {
+//!     id: String,
+//!     text: String,
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("todos.db");
+//! let executor = Executor::builder("todos")
+//!     .mutator(Mutator::<AddTodo>::new("addTodo").idempotency_key(), |attempt: Attempt<AddTodo>| async move {
+//!         // Send `attempt.args` and `attempt.idempotency_key` to the server. Any error is tried again.
+//!         Ok(format!("the server has {}", attempt.args.text))
+//!     })
+//!     .sqlite(path)
+//!     .start()
+//!     .await?;
+//!
+//! let todo = AddTodo { id: "1".into(), text: "milk".into() };
+//! let handle = executor.enqueue("addTodo", &todo).await?; // it is stored
+//! let settled = handle.typed::<String>().await?; // the server has it
+//! assert_eq!(settled, Settled::Committed(Some("the server has milk".into())));
+//! # executor.shutdown(std::time::Duration::from_secs(5)).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # How it is built
+//!
+//! The driver decides nothing: every rule is the core's. One task owns the [`Outbox`](outbox::Outbox) and
+//! its timer, one plain thread owns the store and serves one request at a time, one waits for the leader's
+//! lock ([`lock`]), and each attempt runs in a task of its own with a `tracing` span `attempt` (item, mutator,
+//! number, outcome). While the store is busy, what is enqueued gathers in the core and becomes the next
+//! transaction, so many enqueuers share one commit.
+//!
+//! Processes that share a file have no channel besides it. They learn of each other's writes by SQLite's
+//! `data_version`, looked at every 50 ms; so a leader cannot ask the others whether they could run what it
+//! has parked, and does not step down for that (R27).
 
+mod attempt;
+mod builder;
+mod clock;
+mod error;
+mod events;
+mod executor;
+mod handle;
+mod live;
 pub mod lock;
+mod mutator_error;
+mod run;
 pub mod store;
+
+pub use attempt::Attempt;
+pub use builder::Builder;
+pub use error::{ExecutorError, StartError, WaitError};
+pub use events::{Events, Lagged};
+pub use executor::{EnqueueOptions, Executor};
+pub use handle::{Handle, Settled};
+pub use live::Live;
+pub use mutator_error::MutatorError;
+pub use outbox;
+pub use run::Stopped;

@@ -1,0 +1,325 @@
+//! `Executor`: the app's side of a running outbox.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use outbox::{
+    Blocked, CallId, Event, FailureRecord, Input, Item, ItemId, Json, Key, Outbox, Registry, Trigger, View,
+};
+use serde::Serialize;
+use tokio::{
+    sync::{broadcast, mpsc::UnboundedSender, oneshot},
+    time::Instant,
+};
+use uuid::Uuid;
+
+use crate::{
+    builder::Builder,
+    error::ExecutorError,
+    events::Events,
+    handle::Handle,
+    live::Live,
+    run::{Command, Stopped, waiters::Answer},
+};
+
+/// A running outbox: stores mutations, and sends them when it can.
+///
+/// Cheap to clone; all clones are one executor. When the last one is dropped the executor stops at once:
+/// attempts under way are given up, and everything stored is sent by the next one.
+/// [`Executor::shutdown`] stops it in order.
+#[derive(Clone)]
+pub struct Executor {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    registry: Arc<Registry>,
+    next_call: AtomicU64,
+    commands: UnboundedSender<Command>,
+    /// Weak, so that streams of events end with the run loop.
+    events: broadcast::WeakSender<Event>,
+}
+
+/// What an enqueue may say beside mutator and args.
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct EnqueueOptions {
+    id: Option<ItemId>,
+    key: Option<Key>,
+    idempotency_key: Option<String>,
+    metadata: Option<Json>,
+}
+
+impl EnqueueOptions {
+    /// Nothing but the defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The item's id, instead of a new UUID. Enqueuing it again while it is stored is refused as a
+    /// duplicate, so an app that names its items can repeat an enqueue safely.
+    pub fn id(mut self, id: ItemId) -> Self {
+        self.id = Some(id);
+        self
+    }
+
+    /// The key, before the mutator's and the key extractor's (R7).
+    pub fn key(mut self, key: Key) -> Self {
+        self.key = Some(key);
+        self
+    }
+
+    /// The idempotency key, instead of one made if the mutator asks for it (R21).
+    pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
+        self.idempotency_key = Some(key.into());
+        self
+    }
+
+    /// An object to keep with the item.
+    pub fn metadata(mut self, metadata: Json) -> Self {
+        self.metadata = Some(metadata);
+        self
+    }
+}
+
+impl Executor {
+    /// Begins to configure an executor for the outbox of this name: 1 to 256 bytes. One user's items are
+    /// never sent as another's if each has an outbox of their own name (R20).
+    pub fn builder(name: impl Into<String>) -> Builder {
+        Builder::new(name.into())
+    }
+
+    pub(crate) fn new(
+        registry: Arc<Registry>,
+        commands: UnboundedSender<Command>,
+        events: broadcast::WeakSender<Event>,
+    ) -> Self {
+        Self { shared: Arc::new(Shared { registry, next_call: AtomicU64::new(1), commands, events }) }
+    }
+
+    /// Stores a mutation. Resolves when it is durable, not when it is sent (R1); the handle waits for
+    /// the latter. If this future is dropped the mutation may still be stored.
+    ///
+    /// # Errors
+    /// [`ExecutorError::Call`] if the mutator is not registered, the args are not what it takes or over
+    /// their limit (R32), or the store failed; [`ExecutorError::Stopped`].
+    pub async fn enqueue<A: Serialize + ?Sized>(
+        &self,
+        mutator: &str,
+        args: &A,
+    ) -> Result<Handle, ExecutorError> {
+        self.enqueue_with(mutator, args, EnqueueOptions::new()).await
+    }
+
+    /// As [`Executor::enqueue`], with more to say.
+    ///
+    /// # Errors
+    /// As [`Executor::enqueue`]; [`outbox::CallError::Duplicate`] if the given id is stored already.
+    pub async fn enqueue_with<A: Serialize + ?Sized>(
+        &self,
+        mutator: &str,
+        args: &A,
+        options: EnqueueOptions,
+    ) -> Result<Handle, ExecutorError> {
+        let EnqueueOptions { id, key, idempotency_key, metadata } = options;
+        let id = id.map_or_else(new_id, Ok)?;
+        let mut draft = self.shared.registry.draft(id, mutator, Json::from_value(args)?)?;
+        draft.key = key.or(draft.key);
+        draft.idempotency_key = idempotency_key;
+        draft.metadata = metadata;
+        match self.call(|call| Input::Enqueue { call, draft }).await? {
+            Answer::Enqueued { id, outcome } => Ok(Handle::new(id, outcome)),
+            Answer::Done(_) => unreachable!("an enqueue is answered by its place or an error"),
+        }
+    }
+
+    /// Waits for an item that was enqueued earlier, in this process or before a restart. An item that is
+    /// not stored any longer resolves at once: dropped if its failure record is there, else gone (R29). So
+    /// does one that another process stored a moment ago and this one has not heard of yet.
+    ///
+    /// # Errors
+    /// [`ExecutorError::Stopped`].
+    pub async fn handle(&self, id: ItemId) -> Result<Handle, ExecutorError> {
+        let outcome = self.ask(|outcome| Command::Handle { id: id.clone(), outcome }).await?;
+        Ok(Handle::new(id, outcome))
+    }
+
+    /// Takes an item out, whatever its stage; if it is in flight its attempt is cancelled. Resolves when
+    /// that is durable; `false`: storage had no such item (R18).
+    ///
+    /// # Errors
+    /// [`ExecutorError::Call`] if the store failed; [`ExecutorError::Stopped`].
+    pub async fn remove(&self, id: ItemId) -> Result<bool, ExecutorError> {
+        self.done(|call| Input::Remove { call, id }).await
+    }
+
+    /// The pending items in the order of their places; those still being written come last (R19, R22).
+    ///
+    /// # Errors
+    /// [`ExecutorError::Stopped`].
+    pub async fn pending(&self) -> Result<Vec<Item>, ExecutorError> {
+        self.query(|outbox| outbox.pending().cloned().collect()).await
+    }
+
+    /// Why an item is not being sent, and when that can next change by itself (R19); `None` if it is not
+    /// pending.
+    ///
+    /// # Errors
+    /// [`ExecutorError::Stopped`].
+    pub async fn explain(&self, id: ItemId) -> Result<Option<Blocked>, ExecutorError> {
+        self.query(move |outbox| outbox.explain(&id)).await
+    }
+
+    /// The items that were refused for good and not dismissed yet, oldest first (R15).
+    ///
+    /// # Errors
+    /// [`ExecutorError::Stopped`].
+    pub async fn failures(&self) -> Result<Vec<FailureRecord>, ExecutorError> {
+        self.query(|outbox| outbox.failures().cloned().collect()).await
+    }
+
+    /// Makes a failure record an item again, with a new id and place, in one transaction (R15); `None`:
+    /// there is no such failure record.
+    ///
+    /// # Errors
+    /// [`ExecutorError::Call`] if the store failed; [`ExecutorError::Stopped`].
+    pub async fn retry_failure(&self, failure: ItemId) -> Result<Option<Handle>, ExecutorError> {
+        let id = new_id()?;
+        Ok(match self.call(|call| Input::RetryFailure { call, failure, id }).await? {
+            Answer::Enqueued { id, outcome } => Some(Handle::new(id, outcome)),
+            Answer::Done(_) => None,
+        })
+    }
+
+    /// Forgets a failure record; `false`: there is no such one (R15).
+    ///
+    /// # Errors
+    /// [`ExecutorError::Call`] if the store failed; [`ExecutorError::Stopped`].
+    pub async fn dismiss_failure(&self, id: ItemId) -> Result<bool, ExecutorError> {
+        self.done(|call| Input::DismissFailure { call, id }).await
+    }
+
+    /// Sends nothing more until this reason, and every other, is resumed; for an expired login, say.
+    /// Attempts under way go on. Reasons are stored: they hold in every process and after a restart (R20).
+    ///
+    /// # Errors
+    /// [`ExecutorError::Call`] if the reason is empty or over 256 bytes, or the store failed;
+    /// [`ExecutorError::Stopped`].
+    pub async fn pause(&self, reason: &str) -> Result<(), ExecutorError> {
+        self.done(|call| Input::Pause { call, reason: reason.into() }).await.map(drop)
+    }
+
+    /// Takes a pause reason back; `false`: it was not there (R20).
+    ///
+    /// # Errors
+    /// As [`Executor::pause`].
+    pub async fn resume(&self, reason: &str) -> Result<bool, ExecutorError> {
+        self.done(|call| Input::Resume { call, reason: reason.into() }).await
+    }
+
+    /// The pause reasons (R20).
+    ///
+    /// # Errors
+    /// [`ExecutorError::Stopped`].
+    pub async fn paused(&self) -> Result<Vec<String>, ExecutorError> {
+        self.query(|outbox| outbox.paused().map(String::from).collect()).await
+    }
+
+    /// Tells the connectivity, as far as the app knows it. Offline, new attempts wait, but for one probe a
+    /// minute [such flags lie]; back online, waiting items are tried soon (R8, R13). Online is assumed at
+    /// the start.
+    pub fn set_online(&self, online: bool) {
+        self.tell(Input::Online(online));
+    }
+
+    /// Tells that a retry has become promising (R13): the app came to the foreground, say.
+    pub fn wake(&self, trigger: Trigger) {
+        self.tell(Input::Wake(trigger));
+    }
+
+    /// What happens from now on.
+    #[must_use]
+    pub fn events(&self) -> Events {
+        Events::new(self.shared.events.upgrade().map(|events| events.subscribe()))
+    }
+
+    /// Keeps a view up to date from now on: the optimistic state of the app (R22). The view must be new:
+    /// it is fed what is pending first.
+    ///
+    /// # Errors
+    /// [`ExecutorError::Stopped`].
+    pub async fn view<S: Clone + Send + 'static>(&self, view: View<S>) -> Result<Live<S>, ExecutorError> {
+        let (live, watch) = Live::new(view);
+        self.ask(|begun| Command::Watch { watch: Box::new(watch), begun }).await?;
+        Ok(live)
+    }
+
+    /// Whether this executor is the one that sends (R26).
+    ///
+    /// # Errors
+    /// [`ExecutorError::Stopped`].
+    pub async fn is_leader(&self) -> Result<bool, ExecutorError> {
+        self.query(Outbox::is_leading).await
+    }
+
+    /// Stops in order: nothing new is sent, attempts under way may end and are recorded, the store is
+    /// closed and the leader's lock released. What has not ended within `limit` is given up; its items
+    /// stay stored and are sent again. Nothing is lost either way.
+    ///
+    /// All clones stop; calls that come later get [`ExecutorError::Stopped`], as does a second shutdown.
+    ///
+    /// # Errors
+    /// [`ExecutorError::Stopped`] if it has stopped already.
+    pub async fn shutdown(&self, limit: Duration) -> Result<Stopped, ExecutorError> {
+        let now = Instant::now();
+        let give_up_at = now.checked_add(limit).unwrap_or(now + Duration::from_secs(86_400 * 365));
+        self.ask(|stopped| Command::Stop { give_up_at, stopped }).await
+    }
+
+    async fn done(&self, input: impl FnOnce(CallId) -> Input) -> Result<bool, ExecutorError> {
+        match self.call(input).await? {
+            Answer::Done(done) => Ok(done),
+            Answer::Enqueued { .. } => unreachable!("only what makes an item is answered by its place"),
+        }
+    }
+
+    async fn call(&self, input: impl FnOnce(CallId) -> Input) -> Result<Answer, ExecutorError> {
+        let call = CallId(self.shared.next_call.fetch_add(1, Ordering::Relaxed));
+        Ok(self.ask(|answer| Command::Call { call, input: input(call), answer }).await??)
+    }
+
+    async fn query<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Outbox) -> T + Send + 'static,
+    ) -> Result<T, ExecutorError> {
+        // The asker may be gone: then nobody wants to know.
+        self.ask(|seen| Command::Query(Box::new(move |outbox| drop(seen.send(look(outbox)))))).await
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, ExecutorError> {
+        let (answer, answered) = oneshot::channel();
+        self.shared.commands.send(command(answer)).map_err(|_| ExecutorError::Stopped)?;
+        answered.await.map_err(|_| ExecutorError::Stopped)
+    }
+
+    fn tell(&self, input: Input) {
+        let _ = self.shared.commands.send(Command::Tell(input)); // stopped: there is nobody to tell
+    }
+}
+
+impl fmt::Debug for Executor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Executor").field("registry", &self.shared.registry).finish_non_exhaustive()
+    }
+}
+
+/// A UUID, ordered by time so that stores keep neighbours together.
+fn new_id() -> Result<ItemId, outbox::InputError> {
+    ItemId::new(Uuid::now_v7().to_string())
+}

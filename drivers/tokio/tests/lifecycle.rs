@@ -1,0 +1,180 @@
+//! From enqueue to result, across restarts (R1, R21, R29, R32).
+
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+mod common;
+
+use std::sync::{Arc, Mutex};
+
+use common::{Folder, Todo, drained, id, todo, within};
+use outbox_tokio::{
+    Attempt, EnqueueOptions, Executor, ExecutorError, MutatorError, Settled, StartError, WaitError,
+    outbox::{CallError, InputError, Json, Key, Mutator},
+};
+
+#[tokio::test]
+async fn an_enqueued_mutation_is_sent_and_its_result_comes_back() {
+    let folder = Folder::new();
+    let executor = folder
+        .builder()
+        .mutator(Mutator::<Todo>::new("addTodo"), |attempt: Attempt<Todo>| async move {
+            Ok((attempt.number, attempt.args.text))
+        })
+        .start()
+        .await
+        .unwrap();
+    let handle = executor.enqueue("addTodo", &todo("1")).await.unwrap();
+    let settled = within("the outcome", handle.typed::<(u32, String)>()).await.unwrap();
+    assert_eq!(settled, Settled::Committed(Some((1, "do 1".into()))));
+    drained(&executor).await;
+}
+
+#[tokio::test]
+async fn everything_the_app_says_reaches_the_mutator() {
+    let executor = Executor::builder("todos")
+        .mutator(Mutator::<Todo>::new("addTodo").idempotency_key(), |attempt: Attempt<Todo>| async move {
+            let left = attempt.deadline.saturating_duration_since(tokio::time::Instant::now());
+            assert!(left.as_secs() <= 15 && left.as_secs() > 5, "{left:?}");
+            assert!(!attempt.cancelled.is_cancelled());
+            let key = attempt.idempotency_key.as_deref().map(String::from);
+            let metadata = attempt.metadata.map(|json| json.to_string());
+            Ok((attempt.id.to_string(), key, metadata))
+        })
+        .memory()
+        .start()
+        .await
+        .unwrap();
+    type Seen = (String, Option<String>, Option<String>);
+    let options = EnqueueOptions::new()
+        .id(id("a"))
+        .key(Key::one("lane").unwrap())
+        .idempotency_key("once")
+        .metadata(Json::from_text(r#"{"screen":"home"}"#).unwrap());
+    let handle = executor.enqueue_with("addTodo", &todo("1"), options).await.unwrap().typed::<Seen>();
+    let Settled::Committed(Some(seen)) = within("given", handle).await.unwrap() else {
+        panic!("not committed")
+    };
+    assert_eq!(seen, ("a".into(), Some("once".into()), Some(r#"{"screen":"home"}"#.into())));
+
+    let handle = executor.enqueue("addTodo", &todo("2")).await.unwrap().typed::<Seen>();
+    let Settled::Committed(Some(seen)) = within("made", handle).await.unwrap() else {
+        panic!("not committed")
+    };
+    assert!(seen.1.is_some_and(|key| !key.is_empty()), "the mutator asked for a key (R21)");
+}
+
+#[tokio::test]
+async fn what_is_pending_survives_a_restart_and_is_sent_in_order() {
+    let folder = Folder::new();
+    let first = folder
+        .builder()
+        .mutator(Mutator::<Todo>::new("addTodo").key(|_| "one lane"), |_| async {
+            std::future::pending::<Result<(), MutatorError>>().await
+        })
+        .start()
+        .await
+        .unwrap();
+    let mut ids = Vec::new();
+    for n in 0..5 {
+        let handle = first.enqueue("addTodo", &todo(&n.to_string())).await.unwrap();
+        ids.push(handle.id().clone());
+    }
+    let cut = first.enqueue("addTodo", &todo("5")).await.unwrap();
+    drop(first); // the attempt under way is given up
+    let stopped = within("the end", cut).await.unwrap_err();
+    assert!(matches!(stopped, WaitError::Stopped { .. }), "{stopped}");
+
+    let sent = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&sent);
+    let second = folder
+        .builder()
+        .mutator(Mutator::<Todo>::new("addTodo").key(|_| "one lane"), move |attempt: Attempt<Todo>| {
+            log.lock().unwrap().push(attempt.args.id.clone());
+            async move { Ok(attempt.args.id) }
+        })
+        .start()
+        .await
+        .unwrap();
+    for (n, id) in ids.into_iter().enumerate() {
+        let handle = second.handle(id).await.unwrap().typed::<String>();
+        assert_eq!(within("the outcome", handle).await.unwrap(), Settled::Committed(Some(n.to_string())));
+    }
+    drained(&second).await;
+    assert_eq!(*sent.lock().unwrap(), ["0", "1", "2", "3", "4", "5"]);
+    let unknown = second.handle(id("never")).await.unwrap();
+    assert_eq!(within("nothing", unknown).await.unwrap(), Settled::Gone);
+}
+
+#[tokio::test]
+async fn a_result_of_another_type_is_an_error_that_says_committed() {
+    let executor = Executor::builder("todos")
+        .mutator(Mutator::<Todo>::new("addTodo"), |_| async { Ok("text") })
+        .memory()
+        .start()
+        .await
+        .unwrap();
+    let handle = executor.enqueue("addTodo", &todo("1")).await.unwrap().typed::<u32>();
+    let error = within("the outcome", handle).await.unwrap_err();
+    assert!(matches!(error, WaitError::Result { .. }));
+    assert!(error.to_string().contains("is committed"), "{error}");
+}
+
+#[tokio::test]
+async fn bad_input_is_refused_with_the_field_and_nothing_is_stored_r32() {
+    let executor = Executor::builder("todos")
+        .mutator(Mutator::<Todo>::new("addTodo"), |_| async { Ok(()) })
+        .max_args_bytes(100)
+        .memory()
+        .start()
+        .await
+        .unwrap();
+    executor.pause("test").await.unwrap();
+    let unknown = executor.enqueue("addTood", &todo("1")).await.unwrap_err();
+    let expected = CallError::Input(InputError::UnknownMutator { name: "addTood".into() });
+    assert_eq!(unknown, ExecutorError::Call(expected));
+    let wrong = executor.enqueue("addTodo", &["not a todo"]).await.unwrap_err();
+    assert!(matches!(wrong, ExecutorError::Call(CallError::Input(InputError::WrongType { .. }))), "{wrong}");
+    let long = executor.enqueue("addTodo", &todo(&"x".repeat(100))).await.unwrap_err();
+    assert!(matches!(long, ExecutorError::Call(CallError::Input(InputError::TooLong { .. }))), "{long}");
+    assert!(executor.pause("").await.is_err());
+    assert!(executor.pending().await.unwrap().is_empty());
+
+    let named = EnqueueOptions::new().id(id("a"));
+    executor.enqueue_with("addTodo", &todo("1"), named.clone()).await.unwrap();
+    let twice = executor.enqueue_with("addTodo", &todo("1"), named).await.unwrap_err();
+    assert_eq!(twice, ExecutorError::Call(CallError::Duplicate { id: id("a") }));
+    assert_eq!(executor.pending().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_start_that_cannot_work_says_why() {
+    let no_store = Executor::builder("todos").start().await.unwrap_err();
+    assert!(matches!(no_store, StartError::NoStore), "{no_store}");
+    let config = Executor::builder("todos").max_concurrency(0).memory().start().await.unwrap_err();
+    assert!(config.to_string().contains("maxConcurrency"), "{config}");
+    let name = Executor::builder("").memory().start().await.unwrap_err();
+    assert!(matches!(name, StartError::Name { len: 0 }), "{name}");
+    let folder = Folder::new();
+    let missing =
+        Executor::builder("todos").sqlite(folder.database().join("no/such")).start().await.unwrap_err();
+    assert!(matches!(missing, StartError::Open(_)), "{missing}");
+}
+
+#[tokio::test]
+async fn an_executor_that_has_stopped_says_so() {
+    let executor = Executor::builder("todos")
+        .mutator(Mutator::<Todo>::new("addTodo"), |_| async { Ok(()) })
+        .memory()
+        .start()
+        .await
+        .unwrap();
+    let mut events = executor.events();
+    let stopped = within("shutdown", executor.shutdown(std::time::Duration::from_secs(5))).await.unwrap();
+    assert_eq!((stopped.given_up, stopped.durable), (0, true));
+    assert_eq!(executor.enqueue("addTodo", &todo("1")).await.unwrap_err(), ExecutorError::Stopped);
+    assert_eq!(executor.pending().await.unwrap_err(), ExecutorError::Stopped);
+    while let Some(event) = within("the events' end", events.next()).await {
+        event.unwrap();
+    }
+    assert!(executor.events().next().await.is_none());
+}
