@@ -47,6 +47,10 @@
 //! Processes that share a file have no channel besides it. They learn of each other's writes by SQLite's
 //! `data_version`, looked at every 50 ms; so a leader cannot ask the others whether they could run what it
 //! has parked, and does not step down for that (R27).
+//!
+//! # Features
+//!
+//! - `http`: [`http`](mod@http) maps HTTP answers and reqwest errors to outcomes.
 
 mod attempt;
 mod builder;
@@ -55,6 +59,8 @@ mod error;
 mod events;
 mod executor;
 mod handle;
+#[cfg(feature = "http")]
+pub mod http;
 mod live;
 pub mod lock;
 mod mutator_error;

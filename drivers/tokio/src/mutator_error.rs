@@ -8,8 +8,9 @@ use crate::clock::millis;
 
 /// Why an attempt failed. Its class decides what becomes of the item; the text never does (R12).
 ///
-/// Every error converts into it by `?`: an [`io::Error`] is [`Class::Transport`]; anything
-/// else is [`Class::Server`] and is tried again. Only [`MutatorError::non_retriable`] drops an item, so nothing is dropped by accident. Like
+/// Every error converts into it by `?`: an [`io::Error`], and with the feature `http` what reqwest
+/// says of a connection, is [`Class::Transport`]; anything else is [`Class::Server`] and is tried again.
+/// Only [`MutatorError::non_retriable`] drops an item, so nothing is dropped by accident. Like
 /// `anyhow::Error` it is no [`std::error::Error`] itself, which is what allows the conversion.
 ///
 /// Name and message are stored with the item (at most 1 KiB): keep tokens out of them (R25).
@@ -152,6 +153,10 @@ fn classify(error: &(dyn Error + Send + Sync + 'static)) -> (Class, &'static str
     if error.is::<io::Error>() {
         return (Class::Transport, "IoError");
     }
+    #[cfg(feature = "http")]
+    if let Some(error) = error.downcast_ref::<reqwest::Error>() {
+        return crate::http::classify(error);
+    }
     (Class::Server, "Error")
 }
 
@@ -172,6 +177,10 @@ fn chain(error: &(dyn Error + 'static)) -> String {
 }
 
 fn words(error: &(dyn Error + 'static)) -> String {
+    #[cfg(feature = "http")]
+    if let Some(error) = error.downcast_ref::<reqwest::Error>() {
+        return crate::http::words(error);
+    }
     error.to_string()
 }
 
