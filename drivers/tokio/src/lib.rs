@@ -77,3 +77,8 @@ pub use live::Live;
 pub use mutator_error::MutatorError;
 pub use outbox;
 pub use run::Stopped;
+
+/// The README's examples, run as doctests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
