@@ -213,8 +213,22 @@ pub fn rows(count: u64) -> Vec<Row> {
     (1..=count).map(|n| Row { seq: Seq(n), record: record::encode(&item(n)).as_bytes().to_vec() }).collect()
 }
 
-fn item(n: u64) -> Item {
-    let draft = draft(n);
+/// The `n`-th [`draft`] as an item that was just stored.
+///
+/// # Panics
+/// Never: the draft is well formed.
+#[must_use]
+pub fn item(n: u64) -> Item {
+    item_in(n, &lane(n))
+}
+
+/// As [`item`], in the lane `lane`.
+///
+/// # Panics
+/// As [`draft_in`].
+#[must_use]
+pub fn item_in(n: u64, lane: &str) -> Item {
+    let draft = draft_in(n, lane);
     Item {
         key: outbox::Key::derive(&draft.args).expect("the lane's name is a key"),
         id: draft.id,

@@ -13,7 +13,7 @@ use std::{
 use crate::steps::{Failure, cargo};
 
 /// The benchmark programs.
-pub(crate) const NAMES: [&str; 2] = ["core", "memory"];
+pub(crate) const NAMES: [&str; 3] = ["core", "memory", "sqlite"];
 
 /// What is measured, from figures by name. Criterion's figures are nanoseconds.
 enum Measure {
@@ -25,11 +25,16 @@ enum Measure {
     Bytes(&'static str),
     /// One figure as thousandths of another.
     Ratio(&'static str, &'static str),
+    /// So many things in the time of the figure, as things a second.
+    Rate(u64, &'static str),
 }
 
-/// The bound on a measure, in nanoseconds, bytes or thousandths.
+/// The bound on a measure, in nanoseconds, bytes, thousandths or things a second.
 enum Target {
     AtMost(u64),
+    AtLeast(u64),
+    /// No target: told because others are ratios of it.
+    None,
 }
 
 /// One line of the table.
@@ -53,6 +58,14 @@ const ROWS: &[Row] = &[
     row("core", "restore of 50 k", Measure::Millis("restore/50k"), Target::AtMost(100_000_000)),
     row("memory", "beyond payload, enqueued", Measure::Bytes("memory/enqueued"), Target::AtMost(400)),
     row("memory", "beyond payload, restored", Measure::Bytes("memory/restored"), Target::AtMost(400)),
+    row("sqlite", "raw, 64 a transaction", Measure::Rate(64, "raw/64"), Target::None),
+    row("sqlite", "64 enqueuers", Measure::Rate(64, "executor/64"), Target::None),
+    row("sqlite", "64 enqueuers to raw", Measure::Ratio("raw/64", "executor/64"), Target::AtLeast(500)),
+    row("sqlite", "raw, one a transaction", Measure::Micros("raw/1"), Target::None),
+    row("sqlite", "one enqueuer", Measure::Micros("executor/1"), Target::None),
+    row("sqlite", "one enqueuer to raw", Measure::Ratio("executor/1", "raw/1"), Target::AtMost(1_300)),
+    row("sqlite", "drain of 10 k, 4 at once", Measure::Rate(10_000, "drain/4"), Target::AtLeast(5_000)),
+    row("sqlite", "drain of 10 k, 64 at once", Measure::Rate(10_000, "drain/64"), Target::AtLeast(5_000)),
 ];
 
 /// Figures by name: criterion's in nanoseconds, others in their own unit.
@@ -75,7 +88,7 @@ pub(crate) fn run(benches: &[&str]) -> Result<(), Failure> {
             figures.entry(figure.into()).or_insert(nanos);
         }
     }
-    println!("\n{:<28} {:>12} {:>12}", "figure", "measured", "target");
+    println!("\n{:<28} {:>16} {:>16}", "figure", "measured", "target");
     for row in ROWS.iter().filter(|row| benches.contains(&row.bench)) {
         println!("{}", row.line(&figures));
     }
@@ -123,7 +136,9 @@ fn target_dir() -> Result<PathBuf, Failure> {
 impl Measure {
     fn figures(&self) -> Vec<&'static str> {
         match self {
-            Self::Micros(figure) | Self::Millis(figure) | Self::Bytes(figure) => vec![*figure],
+            Self::Micros(figure) | Self::Millis(figure) | Self::Bytes(figure) | Self::Rate(_, figure) => {
+                vec![*figure]
+            }
             Self::Ratio(figure, base) => vec![*figure, *base],
         }
     }
@@ -134,6 +149,7 @@ impl Measure {
                 figures.get(*figure).copied()
             }
             Self::Ratio(figure, base) => (figures.get(*figure)? * 1000).checked_div(*figures.get(*base)?),
+            Self::Rate(things, figure) => (things * 1_000_000_000).checked_div(*figures.get(*figure)?),
         }
     }
 
@@ -143,6 +159,7 @@ impl Measure {
             Self::Millis(_) => format!("{} ms", thousandths(value / 1000)),
             Self::Bytes(_) => format!("{value} bytes"),
             Self::Ratio(..) => format!("{} ×", thousandths(value)),
+            Self::Rate(..) => format!("{value} a second"),
         }
     }
 }
@@ -155,27 +172,40 @@ fn thousandths(value: u64) -> String {
 impl Row {
     fn line(&self, figures: &Figures) -> String {
         let value = self.measure.value(figures);
-        let (bound, target, met) = match self.target {
-            Target::AtMost(most) => ("≤", most, value.is_some_and(|value| value <= most)),
-        };
         let measured = value.map_or("none".into(), |value| self.measure.shown(value));
-        let target = format!("{bound} {}", self.measure.shown(target));
+        let (target, met) = match self.target {
+            Target::AtMost(most) => {
+                (format!("≤ {}", self.measure.shown(most)), value.is_some_and(|value| value <= most))
+            }
+            Target::AtLeast(least) => {
+                (format!("≥ {}", self.measure.shown(least)), value.is_some_and(|value| value >= least))
+            }
+            Target::None => (String::new(), value.is_some()),
+        };
         let verdict = if met { "" } else { "  MISSED" };
-        format!("{:<28} {measured:>12} {target:>12}{verdict}", self.what)
+        format!("{:<28} {measured:>16} {target:>16}{verdict}", self.what)
     }
 }
 
 #[test]
 fn the_table_shows_figures_and_marks_misses() {
-    let figures: Figures =
-        [("lifecycle/1k", 1_234), ("lifecycle/1M", 3_702)].map(|(name, value)| (name.into(), value)).into();
+    let figures: Figures = [("lifecycle/1k", 1_234), ("lifecycle/1M", 3_702), ("drain/4", 4_000_000_000)]
+        .map(|(name, value)| (name.into(), value))
+        .into();
     let line = |what: &str| ROWS.iter().find(|row| row.what == what).map(|row| row.line(&figures));
-    let lines = ["lifecycle, 1 k pending", "lifecycle, 1 M pending", "1 M to 1 k pending", "restore of 50 k"];
+    let lines = [
+        "lifecycle, 1 k pending",
+        "lifecycle, 1 M pending",
+        "1 M to 1 k pending",
+        "restore of 50 k",
+        "drain of 10 k, 4 at once",
+    ];
     let lines = lines.map(|what| line(what).unwrap_or_default());
     assert!(lines[0].contains("1.23 µs") && lines[0].ends_with("≤ 3.00 µs"), "{lines:#?}");
     assert!(lines[1].contains("3.70 µs") && lines[1].ends_with("MISSED"), "{lines:#?}");
     assert!(lines[2].contains("3.00 ×") && lines[2].ends_with("≤ 2.00 ×  MISSED"), "{lines:#?}");
     assert!(lines[3].contains("none") && lines[3].ends_with("MISSED"), "{lines:#?}");
+    assert!(lines[4].ends_with("2500 a second  ≥ 5000 a second  MISSED"), "{lines:#?}");
 }
 
 #[test]

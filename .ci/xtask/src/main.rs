@@ -18,7 +18,7 @@ const HELP: &str = "\
 usage: cargo xtask <command>
 
   test              every check, then all tests: what a change must pass. Installs what is missing
-  bench [NAME]      the benchmarks (core, memory; default all) and a table of figures and targets
+  bench [NAME]      the benchmarks (core, memory, sqlite; default all) and a table of figures and targets
   torture [--kills N]
                     the native driver under SIGKILL, N times (default 50), against a flaky server
   fmt               format everything
