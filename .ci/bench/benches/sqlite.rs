@@ -174,7 +174,8 @@ async fn fill(executor: &Executor, first: u64, each: u64, tasks: u64, lanes: Opt
 }
 
 async fn stop(executor: &Executor) {
-    executor.shutdown(Duration::from_secs(10)).await.expect("the executor runs");
+    let stopped = executor.shutdown(Duration::from_secs(10)).await.expect("the executor runs");
+    assert!(stopped.durable, "everything was written");
 }
 
 fn folder() -> TempDir {
