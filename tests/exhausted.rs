@@ -1,0 +1,124 @@
+//! Attempt limits (R16): off by default; a mutator may park or drop its items after N attempts.
+
+mod common;
+
+use common::*;
+use outbox::{AttemptLimit, Config, Event, Exhausted, MutatorConfig, Outcome, ParkReason, Reason};
+
+fn limited(attempts: u32, then: Exhausted) -> Config {
+    let limit = AttemptLimit { attempts, then };
+    with_mutator(config(), "limited", MutatorConfig { max_attempts: Some(limit), ..MutatorConfig::default() })
+}
+
+/// `a`, of the mutator `limited`, has failed `n` times.
+fn failed(world: &mut World, n: usize) {
+    world.enqueue_draft(0, draft("a", "limited", "a"));
+    for left in (0..n).rev() {
+        world.fail("a", server());
+        if left > 0 {
+            world.advance_ms(60_000);
+        }
+    }
+}
+
+#[test]
+fn park_holds_the_item_and_its_lane() {
+    let mut world = World::led(limited(3, Exhausted::Park));
+    failed(&mut world, 2);
+    assert_eq!(world.reason(0, "a"), Reason::Backoff, "one attempt is left");
+    world.advance_ms(60_000);
+    world.fail("a", server());
+    assert_eq!(world.reason(0, "a"), Reason::Parked(ParkReason::Attempts { attempts: 3 }));
+    assert_eq!(world.until_ms(0, "a"), None);
+    world.enqueue(0, "behind", "a");
+    world.enqueue(0, "beside", "b");
+    world.advance_ms(3_600_000);
+    assert_eq!(world.dispatched(0).last().map(String::as_str), Some("beside"));
+    assert!(matches!(world.reason(0, "behind"), Reason::Behind { .. }));
+    assert_eq!(world.told(0, |event| matches!(event, Event::Parked { .. })), 1);
+    assert_eq!(world.stored(), ["a", "behind", "beside"]);
+}
+
+#[test]
+fn a_parked_item_is_parked_after_a_restart_too() {
+    let mut world = World::led(limited(3, Exhausted::Park));
+    failed(&mut world, 3);
+    world.restart_and_lead(0);
+    world.advance_ms(3_600_000);
+    assert_eq!(world.dispatched(0).len(), 3);
+    assert_eq!(world.reason(0, "a"), Reason::Parked(ParkReason::Attempts { attempts: 3 }));
+}
+
+#[test]
+fn a_configuration_that_allows_more_attempts_releases_it() {
+    let mut world = World::led(limited(3, Exhausted::Park));
+    failed(&mut world, 3);
+    *world.config_mut(0) = limited(4, Exhausted::Park);
+    world.restart_and_lead(0);
+    world.advance_ms(60_000);
+    assert_eq!(world.attempt("a").attempt, 4);
+}
+
+#[test]
+fn removing_a_parked_item_frees_its_lane() {
+    let mut world = World::led(limited(3, Exhausted::Park));
+    failed(&mut world, 3);
+    world.enqueue(0, "behind", "a");
+    let removal = world.remove(0, "a");
+    assert!(world.done(removal));
+    assert_eq!(world.in_flight(0), ["behind"]);
+}
+
+#[test]
+fn drop_leaves_a_failure_record() {
+    let mut world = World::led(limited(3, Exhausted::Drop));
+    failed(&mut world, 3);
+    assert!(world.stored().is_empty());
+    assert_eq!(world.stored_failures(), ["a"]);
+    assert!(matches!(&world.settled(0, "a")[..], [Outcome::Dropped { .. }]));
+}
+
+#[test]
+fn one_attempt_may_be_all_there_is() {
+    let mut world = World::led(limited(1, Exhausted::Drop));
+    failed(&mut world, 1);
+    assert_eq!(world.stored_failures(), ["a"]);
+}
+
+#[test]
+fn a_timeout_uses_up_an_attempt() {
+    let mut world = World::led(limited(1, Exhausted::Drop));
+    world.enqueue_draft(0, draft("a", "limited", "a"));
+    world.advance_ms(15_000);
+    assert_eq!(world.stored_failures(), ["a"]);
+}
+
+#[test]
+fn the_default_is_neither() {
+    let mut world = World::solo();
+    world.enqueue(0, "a", "a");
+    for _ in 0..100 {
+        world.fail("a", server());
+        world.advance_ms(60_000);
+    }
+    assert_eq!(world.in_flight(0), ["a"]);
+}
+
+#[test]
+fn ten_attempts_are_told_once() {
+    let mut world = World::solo();
+    world.enqueue(0, "a", "a");
+    let stuck = |event: &Event| matches!(event, Event::Stuck { .. });
+    for _ in 0..9 {
+        world.fail("a", server());
+        world.advance_ms(60_000);
+    }
+    assert_eq!(world.told(0, stuck), 0);
+    for _ in 0..9 {
+        world.fail("a", server());
+        world.advance_ms(60_000);
+    }
+    assert_eq!(world.told(0, stuck), 1);
+    let told = world.events(0).iter().find(|event| stuck(event));
+    assert_eq!(told, Some(&Event::Stuck { id: item_id("a"), attempts: 10 }));
+}

@@ -1,0 +1,83 @@
+//! Quarantine (R24): a record whose head cannot be read is surfaced byte for byte, stays stored, and holds
+//! nothing up.
+
+mod common;
+
+use common::*;
+use outbox::{Event, Seq};
+
+const BROKEN: [&[u8]; 9] = [
+    b"",
+    b"not json",
+    b"\xff\xfe\x00",
+    b"[]",
+    br#"{"version":1}"#,
+    br#"{"version":"one","id":"a","key":["k"]}"#,
+    br#"{"version":0,"id":"a","key":["k"]}"#,
+    br#"{"version":1,"id":"","key":["k"]}"#,
+    br#"{"version":2,"id":"a","key":"lane","barrier":1}"#,
+];
+
+fn quarantined(world: &World) -> Vec<(Seq, Vec<u8>)> {
+    let told = world.events(0).iter().filter_map(|event| match event {
+        Event::Quarantined { seq, record, problem } => {
+            assert!(!problem.is_empty(), "it says what is wrong");
+            Some((*seq, record.clone()))
+        }
+        _ => None,
+    });
+    told.collect()
+}
+
+#[test]
+fn it_is_surfaced_byte_for_byte_once_and_stays_stored() {
+    for record in BROKEN {
+        let mut world = World::empty();
+        let seq = world.store.insert_raw(record.to_vec());
+        world.start(config());
+        world.elect(0);
+        world.enqueue(0, "a", "k");
+        assert_eq!(world.in_flight(0), ["a"], "it holds nothing up");
+        assert_eq!(world.shown(0), ["a"], "and is not shown");
+        world.succeed("a");
+        world.advance_ms(120_000);
+        assert_eq!(quarantined(&world), [(seq, record.to_vec())]);
+        assert_eq!(world.store.rows().collect::<Vec<_>>(), [(seq, record)]);
+    }
+}
+
+#[test]
+fn it_is_surfaced_again_after_a_restart() {
+    let mut world = World::empty();
+    world.store.insert_raw(b"garbage".to_vec());
+    world.start(config());
+    world.elect(0);
+    world.restart_and_lead(0);
+    assert_eq!(quarantined(&world).len(), 2, "once per start: the app may have missed the first");
+}
+
+#[test]
+fn those_around_it_keep_their_order() {
+    let mut world = World::solo();
+    world.online(0, false);
+    world.enqueue(0, "a", "k");
+    world.store.insert_raw(b"garbage".to_vec());
+    world.enqueue(0, "b", "k");
+    world.restart_and_lead(0);
+    world.advance_ms(1_000);
+    assert_eq!(world.in_flight(0), ["a"]);
+    world.succeed("a");
+    assert_eq!(world.in_flight(0), ["b"]);
+}
+
+#[test]
+fn a_seq_above_it_is_no_gap() {
+    let mut world = World::empty();
+    world.store.insert_raw(b"garbage".to_vec());
+    world.start(config());
+    world.elect(0);
+    let loads = world.loads(0);
+    let call = world.enqueue(0, "a", "k");
+    assert_eq!(world.seq(call), Seq(2));
+    assert_eq!(world.loads(0), loads, "known, though it cannot be read (R3)");
+}
