@@ -585,7 +585,7 @@ fn grows(write: &Write) -> bool {
     )
 }
 
-fn line(now: Timestamp, r: usize, arrow: &str, what: &impl std::fmt::Debug) -> String {
+fn line(now: Timestamp, r: usize, arrow: &str, what: &impl std::fmt::Display) -> String {
     let ms = now.since_ms(START);
-    format!("{:>5}.{:03} r{r} {arrow} {what:?}\n", ms / 1000, ms % 1000)
+    format!("{:>5}.{:03} r{r} {arrow} {what}\n", ms / 1000, ms % 1000)
 }
