@@ -26,12 +26,6 @@ fn failed() -> World {
     world
 }
 
-fn fail_until_due(world: &mut World) {
-    world.fail("a", server());
-    let wait = world.until_ms(0, "a").expect("in backoff");
-    world.advance_ms(wait);
-}
-
 fn keep(ids: &[&'static str]) -> Vec<(&'static str, Verdict)> {
     ids.iter().map(|id| (*id, Verdict::Keep)).collect()
 }
@@ -220,7 +214,7 @@ fn changed_args_get_a_new_idempotency_key() {
     world.enqueue_draft(0, draft("a", "pay", "k"));
     let first = world.stored_item("a").idempotency_key.expect("asked for");
     for n in 2..5 {
-        fail_until_due(&mut world);
+        world.fail_and_wait("a", server());
         world.answer_hook(0, vec![("a", new_args(&format!("[{n}]")))]);
         let new = world.stored_item("a").idempotency_key.expect("kept");
         assert_eq!(*new, *format!("{first}.{n}"));
@@ -228,7 +222,7 @@ fn changed_args_get_a_new_idempotency_key() {
     }
 
     // A rewrite that changes only the key keeps it.
-    fail_until_due(&mut world);
+    world.fail_and_wait("a", server());
     let rekeyed = Rewrite { key: Some(key("other")), ..Rewrite::default() };
     world.answer_hook(0, vec![("a", Verdict::Rewrite(rekeyed))]);
     assert_eq!(*world.stored_item("a").idempotency_key.expect("kept"), *format!("{first}.4"));

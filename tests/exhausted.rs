@@ -13,12 +13,10 @@ fn limited(attempts: u32, then: Exhausted) -> Config {
 /// `a`, of the mutator `limited`, has failed `n` times.
 fn failed(world: &mut World, n: usize) {
     world.enqueue_draft(0, draft("a", "limited", "a"));
-    for left in (0..n).rev() {
-        world.fail("a", server());
-        if left > 0 {
-            world.advance_ms(60_000);
-        }
+    for _ in 1..n {
+        world.fail_and_wait("a", server());
     }
+    world.fail("a", server());
 }
 
 #[test]
@@ -26,7 +24,7 @@ fn park_holds_the_item_and_its_lane() {
     let mut world = World::led(limited(3, Exhausted::Park));
     failed(&mut world, 2);
     assert_eq!(world.reason(0, "a"), Reason::Backoff, "one attempt is left");
-    world.advance_ms(60_000);
+    world.advance_ms(2_000);
     world.fail("a", server());
     assert_eq!(world.reason(0, "a"), Reason::Parked(ParkReason::Attempts { attempts: 3 }));
     assert_eq!(world.until_ms(0, "a"), None);
@@ -55,7 +53,7 @@ fn a_configuration_that_allows_more_attempts_releases_it() {
     failed(&mut world, 3);
     *world.config_mut(0) = limited(4, Exhausted::Park);
     world.restart_and_lead(0);
-    world.advance_ms(60_000);
+    world.advance_ms(4_000);
     assert_eq!(world.attempt("a").attempt, 4);
 }
 
@@ -98,8 +96,7 @@ fn the_default_is_neither() {
     let mut world = World::solo();
     world.enqueue(0, "a", "a");
     for _ in 0..100 {
-        world.fail("a", server());
-        world.advance_ms(60_000);
+        world.fail_and_wait("a", server());
     }
     assert_eq!(world.in_flight(0), ["a"]);
 }
@@ -110,13 +107,11 @@ fn ten_attempts_are_told_once() {
     world.enqueue(0, "a", "a");
     let stuck = |event: &Event| matches!(event, Event::Stuck { .. });
     for _ in 0..9 {
-        world.fail("a", server());
-        world.advance_ms(60_000);
+        world.fail_and_wait("a", server());
     }
     assert_eq!(world.told(0, stuck), 0);
     for _ in 0..9 {
-        world.fail("a", server());
-        world.advance_ms(60_000);
+        world.fail_and_wait("a", server());
     }
     assert_eq!(world.told(0, stuck), 1);
     let told = world.events(0).iter().find(|event| stuck(event));

@@ -22,7 +22,7 @@ fn a_transport_failure_sets_the_limit_to_one_and_each_answer_doubles_it() {
     world.fail("i0", transport());
     assert_eq!(world.in_flight(0), ["i1", "i2", "i3"], "three are more than one");
     assert_eq!(world.reason(0, "i4"), Reason::Concurrency);
-    world.fail("i1", server());
+    world.fail("i1", refused());
     assert_eq!(world.in_flight(0), ["i2", "i3"], "an answer: the limit is two");
     world.succeed("i2");
     assert_eq!(world.in_flight(0), ["i3", "i4", "i5", "i6"], "and four again");

@@ -9,9 +9,7 @@ use outbox::{Input, Reason, Trigger};
 fn deep_in_backoff(world: &mut World) {
     world.enqueue(0, "a", "a");
     for _ in 0..5 {
-        world.fail("a", server());
-        let wait = world.until_ms(0, "a").expect("in backoff");
-        world.advance_ms(wait);
+        world.fail_and_wait("a", server());
     }
     world.fail("a", server());
     assert_eq!(world.until_ms(0, "a"), Some(32_000));
@@ -21,7 +19,7 @@ fn deep_in_backoff(world: &mut World) {
 #[track_caller]
 fn assert_sent_within(world: &mut World, id: &str, millis: u64) {
     world.advance_ms(millis);
-    assert!(world.in_flight(0).contains(&id.into()), "{:?}\n{}", world.explain(0, id), world.trace());
+    assert!(world.in_flight(0).contains(&id.into()), "{:?}", world.explain(0, id));
 }
 
 #[test]

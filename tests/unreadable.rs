@@ -36,10 +36,10 @@ fn it_is_surfaced_byte_for_byte_once_and_stays_stored() {
         let seq = world.store.insert_raw(record.to_vec());
         world.start(config());
         world.elect(0);
-        world.enqueue(0, "a", "k");
-        assert_eq!(world.in_flight(0), ["a"], "it holds nothing up");
-        assert_eq!(world.shown(0), ["a"], "and is not shown");
-        world.succeed("a");
+        world.enqueue(0, "b", "k");
+        assert_eq!(world.in_flight(0), ["b"], "it holds nothing up");
+        assert_eq!(world.shown(0), ["b"], "and is not shown");
+        world.succeed("b");
         world.advance_ms(120_000);
         assert_eq!(quarantined(&world), [(seq, record.to_vec())]);
         assert_eq!(world.store.rows().collect::<Vec<_>>(), [(seq, record)]);

@@ -50,6 +50,8 @@ pub struct Replica {
     request: Option<(Effect, Option<Input>)>,
     /// The timer.
     sleep: Option<Timestamp>,
+    /// What the last [`Effect::Sleep`] said: the timer, also when it has fired.
+    last_sleep: Option<Timestamp>,
     /// Attempts in flight: dispatched, not answered, not cancelled.
     flights: BTreeMap<AttemptId, Item>,
     /// Everything it dispatched since the world began, in order.
@@ -258,8 +260,16 @@ impl World {
     }
 
     fn resolve_item(&mut self, id: &str, outcome: AttemptOutcome) {
-        let (r, attempt) = self.flight_of(id).unwrap_or_else(|| panic!("{id} is not in flight\n{}", self.trace));
+        let (r, attempt) = self.flight_of(id).unwrap_or_else(|| panic!("{id} is not in flight"));
         self.resolve(r, attempt, outcome);
+    }
+
+    /// The item's attempt in flight fails, and its backoff runs out.
+    pub fn fail_and_wait(&mut self, id: &str, failure: AttemptOutcome) {
+        let (r, _) = self.flight_of(id).unwrap_or_else(|| panic!("{id} is not in flight"));
+        self.fail(id, failure);
+        let wait = self.until_ms(r, id).unwrap_or_else(|| panic!("{id} does not wait"));
+        self.advance_ms(wait);
     }
 
     /// An attempt ends, however old it is.
@@ -298,7 +308,7 @@ impl World {
                 }
             }
         }
-        panic!("{MAX_STEPS} timers in {millis} ms: a busy loop\n{}", self.trace);
+        panic!("{MAX_STEPS} timers in {millis} ms: a busy loop");
     }
 
     /// The clock jumps without a timer: the process was suspended.
@@ -324,7 +334,7 @@ impl World {
                 return;
             }
         }
-        panic!("storage and messages never come to rest\n{}", self.trace);
+        panic!("storage and messages never come to rest");
     }
 
     // --- Storage.
@@ -498,7 +508,7 @@ impl World {
                 replica.ask = Some((ask, items));
             }
             Effect::Resign => replica.resigned += 1,
-            Effect::Sleep { until } => replica.sleep = until,
+            Effect::Sleep { until } => (replica.sleep, replica.last_sleep) = (until, until),
             Effect::Reply { call, result } => {
                 replica.open.remove(&call);
                 self.replies.insert(call, result);
@@ -536,6 +546,15 @@ impl World {
     }
 }
 
+/// A scenario that fails prints its story.
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.trace);
+        }
+    }
+}
+
 impl Replica {
     fn down(config: Config) -> Self {
         Self {
@@ -543,6 +562,7 @@ impl Replica {
             config,
             request: None,
             sleep: None,
+            last_sleep: None,
             flights: BTreeMap::new(),
             dispatched: Vec::new(),
             cancelled: Vec::new(),

@@ -59,7 +59,7 @@ impl World {
     pub fn seq(&self, call: CallId) -> Seq {
         match self.reply(call) {
             Some(Ok(Reply::Enqueued { seq, .. })) => *seq,
-            other => panic!("the enqueue came to {other:?}\n{}", self.trace),
+            other => panic!("the enqueue came to {other:?}"),
         }
     }
 
@@ -67,7 +67,7 @@ impl World {
     pub fn done(&self, call: CallId) -> bool {
         match self.reply(call) {
             Some(Ok(Reply::Done(done))) => *done,
-            other => panic!("the call came to {other:?}\n{}", self.trace),
+            other => panic!("the call came to {other:?}"),
         }
     }
 
@@ -75,7 +75,7 @@ impl World {
     pub fn error(&self, call: CallId) -> &CallError {
         match self.reply(call) {
             Some(Err(error)) => error,
-            other => panic!("the call came to {other:?}\n{}", self.trace),
+            other => panic!("the call came to {other:?}"),
         }
     }
 
@@ -83,7 +83,7 @@ impl World {
     pub fn storage_error(&self, call: CallId) -> &StorageError {
         match self.error(call) {
             CallError::Storage(error) => error,
-            other => panic!("the call failed with {other:?}\n{}", self.trace),
+            other => panic!("the call failed with {other:?}"),
         }
     }
 
@@ -103,7 +103,7 @@ impl World {
     /// A stored item.
     pub fn stored_item(&self, id: &str) -> Item {
         let found = self.stored_items().into_iter().find(|item| item.id.as_str() == id);
-        found.unwrap_or_else(|| panic!("{id} is not stored\n{}", self.trace))
+        found.unwrap_or_else(|| panic!("{id} is not stored"))
     }
 
     /// The text of a stored item's record.
@@ -141,7 +141,7 @@ impl World {
 
     /// The attempt of an item that is in flight.
     pub fn attempt(&self, id: &str) -> AttemptId {
-        self.flight_of(id).unwrap_or_else(|| panic!("{id} is not in flight\n{}", self.trace)).1
+        self.flight_of(id).unwrap_or_else(|| panic!("{id} is not in flight")).1
     }
 
     /// Everything that a replica dispatched, in order: ids.
@@ -196,7 +196,7 @@ impl World {
     /// Why an item is not being sent.
     pub fn explain(&self, r: usize, id: &str) -> Blocked {
         let why = self.outbox(r).explain(&item_id(id));
-        why.unwrap_or_else(|| panic!("{id} is not pending\n{}", self.trace))
+        why.unwrap_or_else(|| panic!("{id} is not pending"))
     }
 
     /// The reason alone.
@@ -244,7 +244,7 @@ impl World {
     pub fn writing(&self, r: usize) -> &[Write] {
         match self.request(r) {
             Some(Effect::Persist { writes, .. }) => writes,
-            other => panic!("no transaction is in flight: {other:?}\n{}", self.trace),
+            other => panic!("no transaction is in flight: {other:?}"),
         }
     }
 
@@ -285,7 +285,7 @@ impl World {
             } else if let Some(r) = self.replicas.iter().position(|replica| replica.ask.is_some()) {
                 self.hook_keeps_all(r);
             } else if self.store.rows().len() == 0 {
-                assert_eq!(self.open_calls(), 0, "calls without a reply\n{}", self.trace);
+                assert_eq!(self.open_calls(), 0, "calls without a reply");
                 return taken;
             } else {
                 let next = self.replicas.iter().filter_map(|replica| replica.sleep).min();

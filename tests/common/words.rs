@@ -64,6 +64,7 @@ pub fn stored_item(id: &str, keys: &str, at: Timestamp) -> Item {
         metadata: None,
         claimed: false,
         barrier: false,
+        rewrites: 0,
         version: 1,
     }
 }
