@@ -1,7 +1,7 @@
 //! What must hold at every step, whatever the story: checked by the world itself.
 
 use outbox::{
-    AttemptId, Effect, Event, Input, Item, Poke, Reply, Seq,
+    AttemptId, Effect, Event, Input, Item, Poke, Reason, Reply, Seq,
     record::{self, Decoded},
     storage::{Contents, Write},
 };
@@ -119,14 +119,15 @@ impl World {
     }
 
     /// Checks a replica after a step.
-    pub(super) fn check_replica(&mut self, r: usize) {
+    pub(super) fn check_replica(&self, r: usize) {
         let now = self.now;
-        let replica = &mut self.replicas[r];
+        let replica = &self.replicas[r];
         let Some(outbox) = &replica.outbox else { return };
         let (held, flying) = (outbox.in_flight(), replica.flights.len());
         assert!(held >= flying, "{held} slots for {flying} flights");
         assert!(held <= replica.config.max_concurrency as usize, "{held} slots (R8)");
-        assert!(replica.request.is_some() || held == flying, "a slot for nothing");
+        let claiming = outbox.pending().filter(|item| self.is_claiming(r, item)).count();
+        assert!(held <= flying + claiming, "{held} slots for {flying} flights and {claiming} claims");
         assert!(replica.sleep.is_none_or(|at| at > now), "a due timer was left (R31)");
         assert_eq!(outbox.wake_at(), replica.sleep, "the timer asked for and the timer known");
         let shown = replica.view.values().map(|item| (&item.id, &item.args));
@@ -135,10 +136,17 @@ impl World {
         if replica.request.is_none() && replica.view.len() <= 64 {
             for item in outbox.pending() {
                 let why = outbox.explain(&item.id).expect("a pending item can be explained (R19)");
-                assert_ne!(why.reason, outbox::Reason::Ready, "{} is left lying", item.id);
+                assert_ne!(why.reason, Reason::Ready, "{} is left lying", item.id);
                 assert!(why.until.is_none_or(|at| at > now), "{}: {why:?} is over", item.id);
             }
         }
+    }
+}
+
+impl World {
+    fn is_claiming(&self, r: usize, item: &Item) -> bool {
+        let why = self.outbox(r).explain(&item.id).map(|why| why.reason);
+        matches!(why, Some(Reason::Claiming | Reason::Writing | Reason::Removing))
     }
 }
 

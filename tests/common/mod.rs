@@ -316,6 +316,11 @@ impl World {
         self.now = self.now.plus_ms(millis);
     }
 
+    /// The clock is set back under a running replica.
+    pub fn rewind_ms(&mut self, millis: u64) {
+        self.now = Timestamp::from_millis(self.now.as_millis() - millis);
+    }
+
     /// Feeds one input and lets storage and messages come to rest, unless they are held.
     pub fn step(&mut self, r: usize, input: Input) {
         self.feed(r, input);
@@ -363,6 +368,12 @@ impl World {
     /// Every request is refused with `error`, until `None`.
     pub fn store_broken(&mut self, error: Option<StorageError>) {
         self.broken = error;
+    }
+
+    /// The store is deleted and made again.
+    pub fn replace_store(&mut self, id: StoreId) {
+        self.store = MemoryStore::new(id);
+        self.ever.clear();
     }
 
     /// Whether transactions that add or change rows are refused as `Full`.
@@ -608,4 +619,14 @@ fn grows(write: &Write) -> bool {
 fn line(now: Timestamp, r: usize, arrow: &str, what: &impl std::fmt::Display) -> String {
     let ms = now.since_ms(START);
     format!("{:>5}.{:03} r{r} {arrow} {what}\n", ms / 1000, ms % 1000)
+}
+
+/// Compares the story so far with `snapshots/NAME.snap`.
+#[track_caller]
+pub fn snapshot(name: &str, world: &World) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(concat!(env!("CARGO_MANIFEST_DIR"), "/snapshots"));
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!(name, world.trace()));
 }

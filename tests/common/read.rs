@@ -48,6 +48,11 @@ impl World {
         &mut self.replicas[r].config
     }
 
+    /// The configuration that a replica runs with.
+    pub fn outbox_config(&self, r: usize) -> outbox::Config {
+        self.replicas[r].config.clone()
+    }
+
     // --- Calls.
 
     /// What a call came to; `None`: not replied yet.
