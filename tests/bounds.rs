@@ -93,8 +93,10 @@ fn an_edge_that_is_none_does_nothing() {
 #[test]
 fn a_poke_from_the_past_does_nothing() {
     let old = Poke::Committed { from: 0, to: 0, settled: vec![], changed: vec![], more: false };
-    for (name, world) in worlds() {
-        assert_nothing(name, &world, Input::Poked(old.clone()));
+    for (name, mut world) in worlds() {
+        let before = world.effects(0).len();
+        world.poke(0, old.clone());
+        assert_eq!(world.effects(0)[before..], [], "{name}");
     }
 }
 
@@ -126,7 +128,7 @@ fn coming_online_with_a_backlog_sends_no_more_than_there_are_slots() {
     let mut world = World::solo();
     world.online(0, false);
     world.hold_storage();
-    for n in 0..2_000 {
+    for n in 0..600 {
         world.enqueue(0, &format!("i{n}"), &format!("k{n}"));
     }
     world.release_storage();

@@ -34,15 +34,14 @@ fn a_deadline_years_ahead_is_clamped_to_the_longest_backoff() {
         let mut world = found(&tried(10 * YEAR_MS, claimed));
         assert!(world.until_ms(0, "a").is_none_or(|ms| ms <= 60_000), "{:?}", world.explain(0, "a"));
         world.advance_ms(60_000);
-        assert_eq!(world.dispatched(0), ["a", "a"][..world.dispatched(0).len()]);
         assert!(!world.dispatched(0).is_empty());
     }
 }
 
 #[test]
 fn a_retry_after_years_ahead_is_clamped_to_a_day() {
-    let mut item = tried(1_000, false);
-    item.retry_after = Some(START.plus_ms(10 * YEAR_MS));
+    let mut item = tried(10 * YEAR_MS, false);
+    item.retry_after = Some(item.next_attempt_at);
     let mut world = found(&item);
     world.advance_ms(60_000);
     assert!(world.dispatched(0).is_empty(), "still a floor");
@@ -95,10 +94,10 @@ fn a_suspend_of_a_year_makes_due_what_waited_and_times_out_what_flew() {
     world.fail("waiting", server());
     world.suspend_ms(YEAR_MS);
     world.step(0, outbox::Input::Tick);
-    assert!(world.in_flight(0).contains(&"waiting".into()));
+    assert!(world.dispatch_times_ms(0, "waiting").contains(&world.elapsed_ms()));
     assert_eq!(world.cancelled(0).len(), 1, "the attempt is long over");
     world.advance_ms(60_000);
-    assert_eq!(world.dispatched(0).iter().filter(|id| *id == "flying").count() % 3, 2, "and was repeated");
+    assert!(world.dispatched(0).iter().filter(|id| *id == "flying").count() >= 2, "and was repeated");
 }
 
 #[test]

@@ -207,6 +207,20 @@ fn a_replica_that_starts_late_knows_all() {
 }
 
 #[test]
+fn a_load_of_changes_that_brings_failure_records_is_not_taken_for_everything() {
+    let mut world = World::shared(2);
+    for id in ["a", "b", "c"] {
+        world.enqueue(0, id, "k");
+    }
+    world.fail("a", refused());
+    world.hold_mail();
+    world.call(0, |call| Input::DismissFailure { call, id: item_id("a") });
+    world.lose_mail();
+    world.advance_ms(30_000); // the follower loads what changed: a failure record less, no item
+    assert_eq!(world.shown(1), ["b", "c"]);
+}
+
+#[test]
 fn an_attempt_elsewhere_changes_nothing_that_is_shown() {
     let mut world = World::shared(2);
     world.enqueue(0, "a", "a");

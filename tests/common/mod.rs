@@ -357,12 +357,19 @@ impl World {
 
     /// The next request is refused.
     pub fn store_fails(&mut self, error: StorageError) {
+        self.unclaimed_allowed |= error == StorageError::Full;
         self.faults.push_back(Fault::Refuse(error));
     }
 
     /// The next request is committed, and the store cannot tell.
     pub fn store_commits_then_unknown(&mut self) {
         self.faults.push_back(Fault::CommitThenUnknown);
+    }
+
+    /// Storage works from here on.
+    pub fn faults_stop(&mut self) {
+        self.faults.clear();
+        self.broken = None;
     }
 
     /// Every request is refused with `error`, until `None`.
@@ -379,7 +386,7 @@ impl World {
     /// Whether transactions that add or change rows are refused as `Full`.
     pub fn disk_full(&mut self, full: bool) {
         self.disk_full = full;
-        self.unclaimed_allowed = full;
+        self.unclaimed_allowed |= full;
     }
 
     /// The store runs the request in flight; its answer waits.

@@ -105,6 +105,11 @@ impl World {
         rows.filter_map(|row| if let Decoded::Item(item) = row { Some(item) } else { None }).collect()
     }
 
+    /// The place that storage gave an item, which may be gone by now.
+    pub fn place_of(&self, id: &str) -> Option<Seq> {
+        self.ever.iter().find(|(_, of)| of.as_str() == id).map(|(seq, _)| *seq)
+    }
+
     /// A stored item.
     pub fn stored_item(&self, id: &str) -> Item {
         let found = self.stored_items().into_iter().find(|item| item.id.as_str() == id);
@@ -238,6 +243,23 @@ impl World {
     /// How often the replica asked to resign.
     pub fn resigned(&self, r: usize) -> usize {
         self.replicas[r].resigned
+    }
+
+    /// Whether the replica has asked to resign and has not led since.
+    pub fn resigned_since(&self, r: usize) -> bool {
+        self.replicas[r].resigned > 0 && !self.outbox(r).is_leading()
+    }
+
+    /// Whether nothing waits for storage, in any replica.
+    pub fn all_durable(&self) -> bool {
+        self.replicas.iter().all(|replica| {
+            replica.request.is_none() && replica.outbox.as_ref().is_none_or(Outbox::is_durable)
+        })
+    }
+
+    /// Whether a call still waits for its reply; not if its replica has crashed.
+    pub fn is_open(&self, call: CallId) -> bool {
+        self.replicas.iter().any(|replica| replica.open.contains(&call))
     }
 
     /// The storage request that waits for its answer.
