@@ -5,8 +5,8 @@ mod common;
 
 use common::*;
 use outbox::{
-    CallError, CallId, Config, Draft, InputError, Item, ItemId, Json, Key, MutatorConfig, Outbox, Timestamp,
-    AttemptLimit, Exhausted,
+    AttemptLimit, CallError, CallId, Config, Draft, Exhausted, InputError, Item, ItemId, Json, Key,
+    MutatorConfig, Outbox, Timestamp,
 };
 
 /// Asserts that `draft` is refused with this message, and that nothing was stored or shown.
@@ -116,7 +116,8 @@ fn args_over_their_limit() {
 
 #[test]
 fn the_default_limit_is_a_mebibyte() {
-    let with_bytes = |n: usize| Draft { args: json(&format!("\"{}\"", "x".repeat(n - 2))), ..draft("a", "write", "a") };
+    let with_bytes =
+        |n: usize| Draft { args: json(&format!("\"{}\"", "x".repeat(n - 2))), ..draft("a", "write", "a") };
     let message = "`args` is 1048577 bytes long; the limit is 1048576";
     assert_refused(config(), with_bytes((1 << 20) + 1), message);
     let mut world = World::solo();
@@ -188,11 +189,20 @@ fn configs() {
     let long = "x".repeat(257);
     let cases = [
         (Config { max_concurrency: 0, ..config() }, "config: `maxConcurrency` is 0; it must be 1 to 1024"),
-        (Config { max_concurrency: 1_025, ..config() }, "config: `maxConcurrency` is 1025; it must be 1 to 1024"),
+        (
+            Config { max_concurrency: 1_025, ..config() },
+            "config: `maxConcurrency` is 1025; it must be 1 to 1024",
+        ),
         (Config { timeout_ms: 0, ..config() }, "config: `timeoutMs` is 0; it must be 1 to 86400000"),
-        (Config { timeout_ms: 86_400_001, ..config() }, "config: `timeoutMs` is 86400001; it must be 1 to 86400000"),
+        (
+            Config { timeout_ms: 86_400_001, ..config() },
+            "config: `timeoutMs` is 86400001; it must be 1 to 86400000",
+        ),
         (Config { max_args_bytes: 1, ..config() }, "config: `maxArgsBytes` is 1; it must be 2 to 4294967295"),
-        (Config { replica: String::new(), ..config() }, "config: `replica` is 0 bytes long; it must be 1 to 256 bytes long"),
+        (
+            Config { replica: String::new(), ..config() },
+            "config: `replica` is 0 bytes long; it must be 1 to 256 bytes long",
+        ),
         (
             with_mutator(config(), "", MutatorConfig::default()),
             "config: `mutators` is 0 bytes long; it must be 1 to 256 bytes long",

@@ -111,7 +111,10 @@ fn a_claim_acknowledged_when_its_item_may_not_be_sent_stays_valid() {
     world.resume(0, "auth");
     assert_eq!(world.in_flight(0), ["a"]);
     assert_eq!(world.attempt("a").attempt, 1, "the claim it was born with");
-    let claims = world.persists(0).concat()[before.len()..].iter().filter(|write| matches!(write, Write::Put { .. })).count();
+    let claims = world.persists(0).concat()[before.len()..]
+        .iter()
+        .filter(|write| matches!(write, Write::Put { .. }))
+        .count();
     assert_eq!(claims, 0, "and no other");
 }
 

@@ -4,7 +4,10 @@
 mod common;
 
 use common::*;
-use outbox::{AskId, AttemptId, Effect, Epoch, Input, Poke, Seq, storage::{Committed, OpId, StorageError}};
+use outbox::{
+    AskId, AttemptId, Effect, Epoch, Input, Poke, Seq,
+    storage::{Committed, OpId, StorageError},
+};
 
 /// A world in each of the states in which a timer matters.
 fn worlds() -> Vec<(&'static str, World)> {
@@ -15,7 +18,9 @@ fn worlds() -> Vec<(&'static str, World)> {
         all.push((name, world));
     };
     push("idle", |_| {});
-    push("in flight", |world| drop(world.enqueue(0, "a", "a")));
+    push("in flight", |world| {
+        world.enqueue(0, "a", "a");
+    });
     push("in backoff", |world| {
         world.enqueue(0, "a", "a");
         world.fail("a", server());

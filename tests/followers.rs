@@ -224,9 +224,8 @@ fn a_load_of_changes_that_brings_failure_records_is_not_taken_for_everything() {
 fn an_attempt_elsewhere_changes_nothing_that_is_shown() {
     let mut world = World::shared(2);
     world.enqueue(0, "a", "a");
-    let shown = |world: &World| {
-        world.effects(1).iter().filter(|effect| matches!(effect, Effect::View(_))).count()
-    };
+    let shown =
+        |world: &World| world.effects(1).iter().filter(|effect| matches!(effect, Effect::View(_))).count();
     let before = shown(&world);
     world.fail("a", server());
     world.advance_ms(1_000);

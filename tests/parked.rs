@@ -73,7 +73,8 @@ fn registration_releases_them_in_order() {
     world.config_mut(0).mutators.insert("old".into(), MutatorConfig::default());
     world.restart_and_lead(0);
     let taken = world.drain();
-    let lane = |ids: [&str; 2]| taken.iter().filter(|id| ids.contains(&id.as_str())).cloned().collect::<Vec<_>>();
+    let lane =
+        |ids: [&str; 2]| taken.iter().filter(|id| ids.contains(&id.as_str())).cloned().collect::<Vec<_>>();
     assert_eq!(lane(["a1", "a2"]), ["a1", "a2"]);
     assert_eq!(lane(["b1", "b2"]), ["b1", "b2"]);
 }

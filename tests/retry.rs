@@ -5,7 +5,10 @@ mod common;
 use std::collections::BTreeSet;
 
 use common::*;
-use outbox::{AttemptOutcome, Config, Reason, storage::{MemoryStore, StoreId}};
+use outbox::{
+    AttemptOutcome, Config, Reason,
+    storage::{MemoryStore, StoreId},
+};
 
 const WINDOWS_MS: [u64; 9] = [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000, 60_000];
 
@@ -106,7 +109,10 @@ fn the_error_and_its_class_are_kept_with_the_item() {
     world.fail("a", transport());
     let stored = world.stored_item("a");
     assert_eq!(stored.last_class, Some(outbox::Class::Transport));
-    assert_eq!(stored.last_error.map(|error| error.to_string()).as_deref(), Some("ConnectError: connection refused"));
+    assert_eq!(
+        stored.last_error.map(|error| error.to_string()).as_deref(),
+        Some("ConnectError: connection refused")
+    );
     assert!(!stored.claimed, "a recorded result clears the claim (R25)");
     assert_eq!(stored.next_attempt_at, world.now().plus_ms(1_000));
 }

@@ -165,7 +165,9 @@ fn rank(write: &Write) -> Option<u8> {
         Write::Delete { .. } | Write::Bury { .. } => Some(0),
         Write::Put { .. } => Some(1),
         Write::Insert { .. } | Write::RetryFailure { .. } => Some(2),
-        Write::Remove { .. } | Write::DismissFailure { .. } | Write::Pause { .. } | Write::Resume { .. } => None,
+        Write::Remove { .. } | Write::DismissFailure { .. } | Write::Pause { .. } | Write::Resume { .. } => {
+            None
+        }
     }
 }
 
@@ -175,7 +177,9 @@ fn put_at(write: &Write) -> Option<Seq> {
 
 fn bytes(write: &Write) -> usize {
     match write {
-        Write::Put { record, .. } | Write::Insert { record, .. } | Write::RetryFailure { record, .. } => record.len(),
+        Write::Put { record, .. } | Write::Insert { record, .. } | Write::RetryFailure { record, .. } => {
+            record.len()
+        }
         Write::Bury { failure, .. } => failure.len(),
         _ => 0,
     }

@@ -13,16 +13,18 @@
 
 mod check;
 mod read;
+mod storage;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use outbox::{
-    AskId, AskedItem, AttemptId, AttemptOutcome, CallError, CallId, Config, Draft, Effect, Event, Input, Item,
-    ItemId, Outbox, Place, Poke, Reply, Seq, Timestamp, Trigger, Verdict, ViewChange,
+    AskId, AskedItem, AttemptId, AttemptOutcome, CallError, CallId, Config, Draft, Effect, Event, Input,
+    Item, ItemId, Outbox, Place, Poke, Reply, Seq, Timestamp, Trigger, Verdict, ViewChange,
     storage::{MemoryStore, StorageError, Store, StoreId, Write, WriteResult},
 };
 
+pub use storage::Fault;
 pub use words::*;
 
 /// When every story begins: far from zero, and not on a round second.
@@ -30,15 +32,6 @@ pub const START: Timestamp = Timestamp::from_millis(1_700_000_000_123);
 
 /// Steps that may happen at one instant before the world calls it an endless loop.
 const MAX_STEPS: usize = 20_000;
-
-/// What the store does with a request instead of carrying it out.
-#[derive(Clone, Debug)]
-pub enum Fault {
-    /// Refuses it.
-    Refuse(StorageError),
-    /// Commits it and cannot tell.
-    CommitThenUnknown,
-}
 
 /// One replica and its driver's state.
 pub struct Replica {
@@ -333,125 +326,15 @@ impl World {
             let asked = (0..self.replicas.len()).find(|&r| self.replicas[r].request.is_some());
             if let Some(r) = asked.filter(|_| !self.hold_storage) {
                 self.answer(r);
-            } else if let Some((to, input)) = self.mail.pop_front_if(|_| !self.hold_mail) {
+            } else if !self.hold_mail
+                && let Some((to, input)) = self.mail.pop_front()
+            {
                 self.feed(to, input);
             } else {
                 return;
             }
         }
         panic!("storage and messages never come to rest");
-    }
-
-    // --- Storage.
-
-    /// From here on storage answers only when told to.
-    pub fn hold_storage(&mut self) {
-        self.hold_storage = true;
-    }
-
-    /// Storage answers at once again.
-    pub fn release_storage(&mut self) {
-        self.hold_storage = false;
-        self.settle();
-    }
-
-    /// The next request is refused.
-    pub fn store_fails(&mut self, error: StorageError) {
-        self.unclaimed_allowed |= error == StorageError::Full;
-        self.faults.push_back(Fault::Refuse(error));
-    }
-
-    /// The next request is committed, and the store cannot tell.
-    pub fn store_commits_then_unknown(&mut self) {
-        self.faults.push_back(Fault::CommitThenUnknown);
-    }
-
-    /// Storage works from here on.
-    pub fn faults_stop(&mut self) {
-        self.faults.clear();
-        self.broken = None;
-    }
-
-    /// Every request is refused with `error`, until `None`.
-    pub fn store_broken(&mut self, error: Option<StorageError>) {
-        self.broken = error;
-    }
-
-    /// The store is deleted and made again.
-    pub fn replace_store(&mut self, id: StoreId) {
-        self.store = MemoryStore::new(id);
-        self.ever.clear();
-    }
-
-    /// Whether transactions that add or change rows are refused as `Full`.
-    pub fn disk_full(&mut self, full: bool) {
-        self.disk_full = full;
-        self.unclaimed_allowed |= full;
-    }
-
-    /// The store runs the request in flight; its answer waits.
-    pub fn commit(&mut self, r: usize) {
-        let (request, answer) = self.replicas[r].request.take().expect("a storage request is in flight");
-        assert!(answer.is_none(), "it was run already");
-        let answer = self.run(&request);
-        self.replicas[r].request = Some((request, Some(answer)));
-    }
-
-    /// The store's answer arrives; it runs the request first if it has not.
-    pub fn answer(&mut self, r: usize) {
-        if self.replicas[r].request.as_ref().is_some_and(|(_, answer)| answer.is_none()) {
-            self.commit(r);
-        }
-        let (_, answer) = self.replicas[r].request.take().expect("a storage request is in flight");
-        self.feed(r, answer.expect("the store has run it"));
-    }
-
-    fn run(&mut self, request: &Effect) -> Input {
-        let fault = self.faults.pop_front();
-        let broken = self.broken.clone().map(Fault::Refuse);
-        let full = match request {
-            Effect::Persist { writes, .. } if self.disk_full && writes.iter().any(grows) => {
-                Some(Fault::Refuse(StorageError::Full))
-            }
-            _ => None,
-        };
-        let fault = fault.or(broken).or(full);
-        if let Some(Fault::Refuse(error)) = fault {
-            return match *request {
-                Effect::Persist { op, .. } => Input::Persisted { op, result: Err(error) },
-                Effect::Acquire { op } | Effect::Load { op, .. } => Input::Loaded { op, result: Err(error) },
-                _ => unreachable!("only storage requests are kept as such"),
-            };
-        }
-        let unknown = matches!(fault, Some(Fault::CommitThenUnknown));
-        match request {
-            Effect::Acquire { op } => {
-                let result = self.store.acquire();
-                Input::Loaded { op: *op, result: if unknown { Err(StorageError::Unknown) } else { result } }
-            }
-            Effect::Load { op, fence, scope } => {
-                Input::Loaded { op: *op, result: self.store.load(*fence, scope) }
-            }
-            Effect::Persist { op, fence, writes } => {
-                let result = self.store.persist(*fence, writes);
-                if let Ok(committed) = &result {
-                    self.remember(writes, &committed.results);
-                }
-                Input::Persisted { op: *op, result: if unknown { Err(StorageError::Unknown) } else { result } }
-            }
-            _ => unreachable!("only storage requests are kept as such"),
-        }
-    }
-
-    fn remember(&mut self, writes: &[Write], results: &[WriteResult]) {
-        for (write, result) in writes.iter().zip(results) {
-            if let (Write::Insert { id, .. } | Write::RetryFailure { id, .. }, WriteResult::Inserted(seq)) =
-                (write, result)
-            {
-                let old = self.ever.insert(*seq, id.clone());
-                assert_eq!(old, None, "{seq} was allocated twice (R3)");
-            }
-        }
     }
 
     // --- Messages between replicas.
@@ -609,18 +492,6 @@ impl Replica {
             ViewChange::Left { place, .. } => drop(self.view.remove(&place)),
         }
     }
-}
-
-/// Whether a write needs room.
-fn grows(write: &Write) -> bool {
-    matches!(
-        write,
-        Write::Insert { .. }
-            | Write::Put { .. }
-            | Write::Bury { .. }
-            | Write::RetryFailure { .. }
-            | Write::Pause { .. }
-    )
 }
 
 fn line(now: Timestamp, r: usize, arrow: &str, what: &impl std::fmt::Display) -> String {

@@ -142,9 +142,10 @@ impl World {
 
     /// The attempt of an item that is in flight, and where.
     pub(super) fn flight_of(&self, id: &str) -> Option<(usize, AttemptId)> {
-        let flights = self.replicas.iter().enumerate().flat_map(|(r, replica)| {
-            replica.flights.iter().map(move |(attempt, item)| (r, *attempt, item))
-        });
+        let flights =
+            self.replicas.iter().enumerate().flat_map(|(r, replica)| {
+                replica.flights.iter().map(move |(attempt, item)| (r, *attempt, item))
+            });
         let mut of_id = flights.filter(|(_, _, item)| item.id.as_str() == id);
         of_id.next_back().map(|(r, attempt, _)| (r, attempt))
     }

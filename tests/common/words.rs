@@ -1,7 +1,8 @@
 //! The words that scenarios are written with: configurations, drafts, failures, verdicts.
 
 use outbox::{
-    AttemptOutcome, Class, Config, Draft, Failure, Item, ItemId, Json, Key, MutatorConfig, SerializedError, Timestamp, Verdict,
+    AttemptOutcome, Class, Config, Draft, Failure, Item, ItemId, Json, Key, MutatorConfig, SerializedError,
+    Timestamp, Verdict,
 };
 
 /// One mutator, `write`; no jitter, so that times are exact; nobody else writes to the store.
