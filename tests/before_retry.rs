@@ -143,6 +143,8 @@ fn an_item_may_be_removed_by_name() {
 #[test]
 fn squashed_items_are_one_and_their_waiters_get_its_outcome() {
     let mut world = asked();
+    world.begin_trace();
+    world.note("the hook merges three items of a lane into the first");
     let merged = new_args(r#"{"of":["a","b","c"]}"#);
     world.answer_hook(0, vec![("a", merged), ("b", squash("a")), ("c", squash("a"))]);
     assert_eq!(world.stored(), ["a"]);
@@ -151,6 +153,7 @@ fn squashed_items_are_one_and_their_waiters_get_its_outcome() {
 
     assert_eq!(world.dispatched_items(0).last().expect("sent").args, json(r#"{"of":["a","b","c"]}"#));
     world.resolve(0, world.attempt("a"), success_with("42"));
+    snapshot("squashed_items_are_one", &world);
     for id in ["a", "b", "c"] {
         assert_eq!(world.resolved(0, id), [Outcome::Committed { result: Some(json("42")) }], "{id}");
     }

@@ -220,6 +220,22 @@ fn a_load_of_changes_that_brings_failure_records_is_not_taken_for_everything() {
     assert_eq!(world.shown(1), ["b", "c"]);
 }
 
+/// A delete that was under way when its leader stepped down is committed all the same: who is told the change
+/// counter after it must be told of it, or load (R28).
+#[test]
+fn a_commit_of_a_leader_that_has_stepped_down_is_not_hidden_by_its_poke() {
+    let mut world = World::shared(2);
+    world.enqueue(0, "a", "a");
+    world.hold_storage();
+    world.succeed("a");
+    world.depose(0);
+    world.release_storage(); // the delete was under way, and is acknowledged
+    assert!(world.stored().is_empty());
+    world.advance_ms(60_000);
+    assert_eq!(world.shown(1), [""; 0], "the follower has compared its counter twice");
+    assert_eq!(world.shown(0), [""; 0]);
+}
+
 #[test]
 fn an_attempt_elsewhere_changes_nothing_that_is_shown() {
     let mut world = World::shared(2);

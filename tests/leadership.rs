@@ -195,11 +195,12 @@ fn it_resigns_for_a_replica_that_can_run_what_it_has_parked() {
     world.begin_trace();
     world.note("r1 is a newer build: it knows a mutator that the leader does not");
     world.enqueue_draft(1, draft("a", "new", "a"));
-    world.advance_ms(60_000);
+    world.advance_ms(5_000);
     assert_eq!(world.resigned(0), 1);
     world.note("the lock goes to r1");
     world.elect(1);
     assert_eq!(world.drain(), ["a"]);
+    snapshot("a_newer_build_takes_over", &world);
 }
 
 #[test]

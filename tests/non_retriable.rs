@@ -72,6 +72,8 @@ fn failures_are_listed_also_after_a_restart() {
 #[test]
 fn retry_failure_makes_it_an_item_again_in_one_transaction() {
     let mut world = refused_world();
+    world.begin_trace();
+    world.note("a was refused; the user corrects what was wrong and tries again");
     world.hold_storage();
     let call = retry_failure(&mut world, "a", "a-again");
     assert!(matches!(world.writing(0), [Write::RetryFailure { .. }]));
@@ -84,6 +86,7 @@ fn retry_failure_makes_it_an_item_again_in_one_transaction() {
     assert_eq!(again.args, json(r#"{"of":"a"}"#));
     assert_eq!(again.key, key("a"));
     assert_eq!(world.drain(), ["b", "a-again"]);
+    snapshot("a_refusal_is_retried", &world);
 }
 
 #[test]

@@ -16,7 +16,10 @@ fn an_item_that_was_never_tried() {
     world.enqueue(0, "a", "k");
     assert_eq!(
         world.record("a"),
-        r#"{"version":1,"id":"a","key":["k"],"mutatorName":"write","args":{"of":"a"},"createdAt":1700000000123,"retryCount":0,"nextAttemptAt":1700000000123}"#
+        concat!(
+            r#"{"version":1,"id":"a","key":["k"],"mutatorName":"write","args":{"of":"a"},"#,
+            r#""createdAt":1700000000123,"retryCount":0,"nextAttemptAt":1700000000123}"#,
+        )
     );
 }
 
@@ -34,7 +37,12 @@ fn an_item_with_everything() {
     world.enqueue_draft(0, full);
     assert_eq!(
         world.record("a"),
-        r#"{"version":1,"id":"a","key":["x","y"],"barrier":true,"mutatorName":"all","args":{"b":1.50,"a":9007199254740993},"idempotencyKey":"once","createdAt":1700000000123,"retryCount":0,"nextAttemptAt":1700000000123,"metadata":{"by":"me"}}"#
+        concat!(
+            r#"{"version":1,"id":"a","key":["x","y"],"barrier":true,"mutatorName":"all","#,
+            r#""args":{"b":1.50,"a":9007199254740993},"idempotencyKey":"once","#,
+            r#""createdAt":1700000000123,"retryCount":0,"nextAttemptAt":1700000000123,"#,
+            r#""metadata":{"by":"me"}}"#,
+        )
     );
 }
 
@@ -54,7 +62,11 @@ fn a_claimed_item() {
     world.enqueue(0, "a", "k");
     assert_eq!(
         world.record("a"),
-        r#"{"version":1,"id":"a","key":["k"],"mutatorName":"write","args":{"of":"a"},"createdAt":1700000000123,"retryCount":1,"nextAttemptAt":1700000001123,"claimed":true}"#
+        concat!(
+            r#"{"version":1,"id":"a","key":["k"],"mutatorName":"write","args":{"of":"a"},"#,
+            r#""createdAt":1700000000123,"retryCount":1,"nextAttemptAt":1700000001123,"#,
+            r#""claimed":true}"#,
+        )
     );
 }
 
@@ -66,7 +78,12 @@ fn an_item_that_has_failed() {
     world.fail("a", server_after_ms(400));
     assert_eq!(
         world.record("a"),
-        r#"{"version":1,"id":"a","key":["k"],"mutatorName":"write","args":{"of":"a"},"createdAt":1700000000123,"retryCount":1,"nextAttemptAt":1700000001223,"retryAfter":1700000000623,"lastClass":"server","lastError":{"name":"HttpError","message":"429 Too Many Requests"}}"#
+        concat!(
+            r#"{"version":1,"id":"a","key":["k"],"mutatorName":"write","args":{"of":"a"},"#,
+            r#""createdAt":1700000000123,"retryCount":1,"nextAttemptAt":1700000001223,"#,
+            r#""retryAfter":1700000000623,"lastClass":"server","lastError":{"name":"HttpError","#,
+            r#""message":"429 Too Many Requests"}}"#,
+        )
     );
 }
 
@@ -83,7 +100,11 @@ fn a_failure_record() {
     assert_eq!(failure.item.id, item_id("a"));
     assert_eq!(failure.item.seq, Some(Seq(1)));
     let text = std::str::from_utf8(bytes).expect("records are text");
-    let start = r#"{"failedAt":1700000000173,"error":{"name":"HttpError","message":"422 Unprocessable Content"},"seq":1,"item":{"version":1,"id":"a","key":["k"],"#;
+    let start = concat!(
+        r#"{"failedAt":1700000000173,"error":{"name":"HttpError","#,
+        r#""message":"422 Unprocessable Content"},"seq":1,"item":{"version":1,"id":"a","#,
+        r#""key":["k"],"#,
+    );
     assert!(text.starts_with(start), "{text}");
 }
 

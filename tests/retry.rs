@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use common::*;
 use outbox::{
-    AttemptOutcome, Config, Reason,
+    AttemptOutcome, Class, Config, Reason,
     storage::{MemoryStore, StoreId},
 };
 
@@ -75,6 +75,19 @@ fn jitter_is_a_function_of_the_store_the_item_and_the_attempt() {
     assert_ne!(delays_in(1), delays_in(2), "two clients draw apart, though their seqs are the same");
 }
 
+/// Classes are told by type, never by text (R12).
+#[test]
+fn an_error_that_speaks_of_refusal_is_retried_all_the_same() {
+    for text in ["400", "401 Unauthorized", "after 4000 ms", "NonRetriableError", "422 Unprocessable"] {
+        for class in [Class::Transport, Class::Server] {
+            let mut world = World::solo();
+            world.enqueue(0, "a", "a");
+            world.fail_and_wait("a", failure(class, text, text, None));
+            assert_eq!(world.in_flight(0), ["a"], "{text}");
+        }
+    }
+}
+
 #[test]
 fn it_goes_on_for_ever() {
     let mut world = World::solo();
@@ -108,7 +121,7 @@ fn the_error_and_its_class_are_kept_with_the_item() {
     world.enqueue(0, "a", "a");
     world.fail("a", transport());
     let stored = world.stored_item("a");
-    assert_eq!(stored.last_class, Some(outbox::Class::Transport));
+    assert_eq!(stored.last_class, Some(Class::Transport));
     assert_eq!(
         stored.last_error.map(|error| error.to_string()).as_deref(),
         Some("ConnectError: connection refused")

@@ -74,14 +74,18 @@ fn a_late_success_supersedes_a_claim_under_way() {
 #[test]
 fn a_late_success_cancels_a_newer_attempt() {
     let (mut world, first) = timed_out();
+    world.begin_trace();
+    world.note("the reply to the first attempt is slow; the second is sent");
     world.advance_ms(1_000);
     let second = world.attempt("a");
+    world.note("the first reply arrives after all");
     world.resolve(0, first, success());
     assert_eq!(world.cancelled(0), [first, second]);
     assert!(world.stored().is_empty());
 
-    // What the newer attempt says now changes nothing.
+    world.note("what the second attempt says now changes nothing");
     world.resolve(0, second, refused());
+    snapshot("a_late_success_cancels_a_newer_attempt", &world);
     assert_eq!(world.settled(0, "a"), [COMMITTED]);
     assert!(world.stored_failures().is_empty());
 }

@@ -107,6 +107,7 @@ fn init_leaves_an_item_whose_last_claim_has_no_result() {
     deep_in_backoff(&mut world);
     world.advance_ms(32_000);
     assert_eq!(world.attempt("a").attempt, 7);
+    world.begin_trace();
     world.note("this attempt kills the app");
     world.restart_and_lead(0);
     assert_eq!(world.reason(0, "a"), Reason::Backoff);
@@ -114,6 +115,7 @@ fn init_leaves_an_item_whose_last_claim_has_no_result() {
     world.advance_ms(59_999);
     assert!(world.in_flight(0).is_empty());
     assert_sent_within(&mut world, "a", 1);
+    snapshot("poison_keeps_its_backoff", &world);
 }
 
 #[test]

@@ -4,10 +4,9 @@
 //! always hold (see `check.rs`). Unless a scenario holds them back, storage answers at once and pokes
 //! arrive at once.
 
-#![allow(
+#![expect(
     dead_code,
     unreachable_pub,
-    unused_imports,
     reason = "each scenario is a crate of its own and uses a part of the harness"
 )]
 
@@ -21,10 +20,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use outbox::{
     AskId, AskedItem, AttemptId, AttemptOutcome, CallError, CallId, Config, Draft, Effect, Event, Input,
     Item, ItemId, Outbox, Place, Poke, Reply, Seq, Timestamp, Trigger, Verdict, ViewChange,
-    storage::{MemoryStore, StorageError, Store, StoreId, Write, WriteResult},
+    storage::{MemoryStore, StorageError, StoreId, Write},
 };
 
-pub use storage::Fault;
+use storage::Fault;
 pub use words::*;
 
 /// When every story begins: far from zero, and not on a round second.
