@@ -106,6 +106,9 @@ struct Model {
     gone: BTreeMap<String, &'static str>,
     /// Successes, in order.
     served: Vec<String>,
+    /// Whether the store has ever been unable to tell: a removal that is repeated and finds nothing is done,
+    /// whether or not it was the one that removed.
+    unknown: bool,
 }
 
 struct Story {
@@ -162,6 +165,7 @@ impl Story {
                 world.elect(self.leader);
             }
             Op::StoreFails { times, how } => {
+                model.unknown |= how >= 2;
                 for _ in 0..times {
                     match how {
                         0 => world.store_fails(StorageError::Unavailable { cause: "locked".into() }),
@@ -242,7 +246,9 @@ impl Story {
         });
         model.removing.retain(|(id, call)| {
             let (reply, dead) = (world.reply(*call), !world.is_open(*call));
-            let removed = matches!(reply, Some(Ok(Reply::Done(true)))) || (dead && !stored.contains(id));
+            let done =
+                matches!(reply, Some(Ok(Reply::Done(true)))) && !(model.unknown && stored.contains(id));
+            let removed = done || (dead && !stored.contains(id));
             if removed && (model.live.remove(id) | model.ended.remove(id)) {
                 model.gone.insert(id.clone(), "removed");
             }
