@@ -199,3 +199,37 @@ fn a_claim_that_is_refused_sends_nothing() {
     world.advance_ms(5_000);
     assert_eq!(world.in_flight(0), ["a"]);
 }
+
+/// A claim that was held for long is as stale as one acknowledged late: it is checked before it is acted on.
+#[test]
+fn a_held_claim_of_an_item_that_a_follower_has_removed_sends_nothing() {
+    let mut world = World::shared(2);
+    world.hold_storage();
+    world.enqueue(0, "a", "a");
+    world.online(0, false);
+    world.release_storage();
+    assert!(world.stored_item("a").claimed && world.in_flight(0).is_empty(), "its claim is held");
+    world.hold_mail();
+    world.remove(1, "a");
+    world.lose_mail();
+    world.online(0, true);
+    world.advance_ms(1_000);
+    assert!(world.dispatched(0).is_empty(), "a removal is durable before it resolves (R1, R18)");
+}
+
+#[test]
+fn a_held_claim_of_a_leader_that_was_fenced_meanwhile_sends_nothing() {
+    let mut world = World::shared(2);
+    world.hold_storage();
+    world.enqueue(0, "a", "a");
+    world.online(0, false);
+    world.release_storage();
+    world.note("r0 freezes, offline; r1 takes over and sends");
+    world.suspend_ms(3_600_000);
+    world.hold_mail();
+    world.elect(1);
+    world.lose_mail();
+    world.note("r0 thaws, and comes online before any timer fires");
+    world.online(0, true);
+    assert!(world.dispatched(0).is_empty(), "an hour-old claim says nothing about who leads (R2, R27)");
+}
