@@ -24,7 +24,8 @@ pub struct Attempt<A> {
     pub number: u32,
     /// Cancelled when the attempt is not waited for any longer: timeout (R14), removal (R18), the loss
     /// of leadership, or the end of [`Executor::shutdown`](crate::Executor::shutdown)'s patience. The
-    /// future is dropped 5 s later, and at once if the executor stops; a success told before that still counts.
+    /// future is dropped 5 s later, and at once if the executor stops; a success told before that still
+    /// counts.
     pub cancelled: CancellationToken,
     /// When the attempt times out (R14).
     pub deadline: Instant,
@@ -106,8 +107,8 @@ fn args_problem(mutator: &str, cause: &serde_path_to_error::Error<serde_json::Er
 /// What the mutator returned. A value that JSON cannot carry is not told [the server has the mutation
 /// all the same].
 fn result_json<R: Serialize>(result: &R) -> Option<Json> {
-    Json::from_value(result)
-        .inspect_err(|problem| tracing::warn!(%problem, "a mutator's result cannot be told; the mutation is committed"))
+    let told = Json::from_value(result);
+    told.inspect_err(|problem| tracing::warn!(%problem, "a result cannot be told; its mutation is committed"))
         .ok()
 }
 

@@ -23,7 +23,8 @@ pub(crate) const EVENTS_KEPT: usize = 1024;
 pub struct Events(Option<BroadcastStream<Event>>);
 
 /// A subscriber was too slow, and missed events. The next ones follow; the state they told of can be
-/// asked for ([`Executor::pending`](crate::Executor::pending), [`Executor::failures`](crate::Executor::failures)).
+/// asked for: [`Executor::pending`](crate::Executor::pending),
+/// [`Executor::failures`](crate::Executor::failures).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("{missed} events were missed: the subscriber was more than 1,024 behind; ask for the state anew")]
 pub struct Lagged {

@@ -5,7 +5,7 @@
 //! keys, with backoff, by one process at a time, until the server has it or refuses it for good.
 //!
 //! ```
-//! use outbox_tokio::{Attempt, Executor, Settled, outbox::Mutator};
+//! use outbox_tokio::{Executor, Settled, outbox::Mutator};
 //! use serde::{Deserialize, Serialize};
 //!
 //! #[derive(Serialize, Deserialize)]
@@ -19,7 +19,7 @@
 //! # let folder = tempfile::tempdir()?;
 //! # let path = folder.path().join("todos.db");
 //! let executor = Executor::builder("todos")
-//!     .mutator(Mutator::<AddTodo>::new("addTodo").idempotency_key(), |attempt: Attempt<AddTodo>| async move {
+//!     .mutator(Mutator::<AddTodo>::new("addTodo").idempotency_key(), |attempt| async move {
 //!         // Send `attempt.args` and `attempt.idempotency_key` to the server. Any error is tried again.
 //!         Ok(format!("the server has {}", attempt.args.text))
 //!     })
@@ -40,9 +40,9 @@
 //!
 //! The driver decides nothing: every rule is the core's. One task owns the [`Outbox`](outbox::Outbox) and
 //! its timer, one plain thread owns the store and serves one request at a time, one waits for the leader's
-//! lock ([`lock`]), and each attempt runs in a task of its own with a `tracing` span `attempt` (item, mutator,
-//! number, outcome). While the store is busy, what is enqueued gathers in the core and becomes the next
-//! transaction, so many enqueuers share one commit.
+//! lock ([`lock`]), and each attempt runs in a task of its own with a `tracing` span `attempt` (`item`,
+//! `mutator`, `attempt`, `outcome`). While the store is busy, what is enqueued gathers in the core and
+//! becomes the next transaction, so many enqueuers share one commit.
 //!
 //! Processes that share a file have no channel besides it. They learn of each other's writes by SQLite's
 //! `data_version`, looked at every 50 ms; so a leader cannot ask the others whether they could run what it

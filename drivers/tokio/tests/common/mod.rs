@@ -1,7 +1,5 @@
 //! What the tests of the executor share: bounds on every wait, and waits for events instead of sleeps.
 
-#![allow(dead_code, reason = "each test binary uses its part")]
-
 use std::{path::PathBuf, time::Duration};
 
 use outbox_tokio::{
