@@ -35,7 +35,8 @@ pub struct Config {
     /// Whether other replicas may write to the same store (R28); default true. `false` spares the counter
     /// check.
     pub shared: bool,
-    /// Whether a leader that does not answer may be frozen and have its lock stolen (R26); default false.
+    /// Whether replicas can send each other messages (R26, R27): then a silent leader is pinged and its lock
+    /// stolen, and a leader asks whether another can run what it has parked. Default false.
     pub ping: bool,
 }
 

@@ -57,7 +57,6 @@ fn the_tree_is_tidy() {
 }
 
 #[test]
-#[ignore = "to be enabled when the scenario files of all rules exist"]
 fn every_rule_is_named_by_a_test() {
     let files = tracked();
     let missing = untested_rules(files.iter().map(|(path, text)| (path.as_str(), text.as_str())));

@@ -87,7 +87,9 @@ impl Outbox {
         fx: &mut Effects,
     ) {
         match job {
-            Job::Delete(seq) | Job::Bury(seq) => self.delete_done(seq, result, done, fx),
+            Job::Delete(seq, outcome) | Job::Bury(seq, outcome) => {
+                self.delete_done(seq, outcome, result, done, fx);
+            }
             Job::Put { seq, claim } => {
                 if result == WriteResult::Missing {
                     return self.missing(seq, Some(Outcome::Removed), fx);
@@ -115,18 +117,30 @@ impl Outbox {
         }
     }
 
-    /// A settled item's delete is durable: it leaves lane and view (R5, R29).
-    fn delete_done(&mut self, seq: Seq, result: WriteResult, done: &mut Done, fx: &mut Effects) {
+    /// A settled item's delete is durable: it leaves lane and view (R5, R29). That holds as well when this
+    /// replica has stepped down meanwhile: others learn of it by the same poke.
+    fn delete_done(
+        &mut self,
+        seq: Seq,
+        outcome: Outcome,
+        result: WriteResult,
+        done: &mut Done,
+        fx: &mut Effects,
+    ) {
         let Some(entry) = self.entries.get(&seq) else { return };
-        let Stage::Settling(settlement) = &entry.stage else { return };
         let id = entry.item.id.clone();
         // Whichever delete commits first decides (R18); a repeated one of ours finds its own work done (R4).
         let mine = result == WriteResult::Done || entry.flags.in_doubt;
-        let outcome = if mine { settlement.outcome.clone() } else { Outcome::Removed };
-        if let (true, Some(text)) = (mine, &settlement.failure) {
-            let record = record::decode_failure(text.as_bytes(), |name| Self::intern(&self.names, name)).ok();
-            self.failures.add(id.clone(), text.len(), record);
+        let outcome = if mine { outcome } else { Outcome::Removed };
+        if mine && let Outcome::Dropped { .. } = outcome {
             done.more = true;
+            if let Stage::Settling(settlement) = &entry.stage
+                && let Some(text) = &settlement.failure
+            {
+                let names = &self.names;
+                let record = record::decode_failure(text.as_bytes(), |name| Self::intern(names, name)).ok();
+                self.failures.add(id.clone(), text.len(), record);
+            }
         }
         done.settled.push((seq, id, outcome.clone()));
         self.finish(seq, outcome, fx);
@@ -191,7 +205,7 @@ impl Outbox {
         Self::reply(fx, writing.call, Ok(Reply::Enqueued { id: id.clone(), seq }));
         self.slots.rename(from, to);
         self.add_entry(seq, writing.item, fx);
-        if writing.born_claimed.is_some() && self.is_leading() {
+        if writing.born_claimed.is_some() && self.is_leading() && writing.removals.is_empty() {
             let attempt = 1;
             self.set_stage(seq, Stage::Claiming { requested: since });
             self.claim_acknowledged(seq, attempt, since, fx);
@@ -217,7 +231,7 @@ impl Outbox {
                     self.requeue_insert(local);
                 }
                 Job::Call(call) => self.journal.calls.push_front(call),
-                Job::Delete(_) | Job::Bury(_) | Job::Put { .. } => {}
+                Job::Delete(..) | Job::Bury(..) | Job::Put { .. } => {}
             }
         }
         if self.is_leading() {
@@ -243,8 +257,8 @@ impl Outbox {
                 }
                 continue;
             }
-            if let Job::Delete(seq) | Job::Bury(seq) = job
-                && let Some(entry) = self.entries.get_mut(&seq)
+            if let Job::Delete(seq, _) | Job::Bury(seq, _) = &job
+                && let Some(entry) = self.entries.get_mut(seq)
             {
                 entry.flags.in_doubt = true;
             }
@@ -258,14 +272,19 @@ impl Outbox {
     fn requeue(&mut self, job: Job, in_doubt: bool, fence: Option<Fence>) {
         let stands = fence.is_none() || fence == self.fence();
         match job {
-            Job::Insert(local) => self.requeue_insert(local),
+            Job::Insert(local) => {
+                if !stands {
+                    self.unclaim_writing(local);
+                }
+                self.requeue_insert(local);
+            }
             Job::Call(mut call) => {
                 call.in_doubt |= in_doubt;
                 self.journal.calls.push_front(call);
             }
-            Job::Delete(_) | Job::Bury(_) | Job::Put { .. } if !stands => {}
-            Job::Delete(seq) => drop(self.journal.deletes.insert(seq)),
-            Job::Bury(seq) => drop(self.journal.buries.insert(seq)),
+            Job::Delete(..) | Job::Bury(..) | Job::Put { .. } if !stands => {}
+            Job::Delete(seq, _) => drop(self.journal.deletes.insert(seq)),
+            Job::Bury(seq, _) => drop(self.journal.buries.insert(seq)),
             Job::Put { seq, .. } => drop(self.journal.puts.insert(seq)),
         }
     }
@@ -395,7 +414,11 @@ impl Outbox {
         let silent = self.journal.in_flight.as_ref().filter(|request| !request.gave_up);
         let silent = due(silent.and_then(|request| self.gives_up_at(request.since)));
         let failing = due(self.journal.failing_since.and_then(|since| self.gives_up_at(since)));
-        if silent || failing {
+        if failing && self.journal.is_at_rest() {
+            // Nothing was asked since: ask, before giving up what may work again.
+            self.journal.failing_since = None;
+            self.journal.want.since = true;
+        } else if silent || failing {
             if let Some(request) = &mut self.journal.in_flight {
                 request.gave_up = true;
             }

@@ -5,6 +5,7 @@ use alloc::{boxed::Box, collections::BTreeSet, vec::Vec};
 use super::{
     Effects, Outbox,
     entry::{Entry, Settlement, Stage},
+    journal::Retry,
 };
 use crate::{
     backoff,
@@ -132,13 +133,14 @@ impl Outbox {
         fx: &mut Effects,
     ) {
         self.void_ask_about(seq);
-        let entry = self.entries.get(&seq).expect("an item that settles is an entry");
+        let entry = self.entries.get_mut(&seq).expect("an item that settles is an entry");
+        entry.flags.told = true;
         Self::tell(entry, &outcome, fx);
         let failure = failure.map(|failure| record::encode_failure(&failure));
         self.journal.puts.remove(&seq);
         let queue = if failure.is_some() { &mut self.journal.buries } else { &mut self.journal.deletes };
         queue.insert(seq);
-        self.set_stage(seq, Stage::Settling(Box::new(Settlement { outcome, failure, told: true })));
+        self.set_stage(seq, Stage::Settling(Box::new(Settlement { outcome, failure })));
     }
 
     /// Tells the outcome to the item's waiters, and to those of the items squashed into it (R17, R29).
@@ -153,16 +155,17 @@ impl Outbox {
         self.cancel_if_in_flight(seq, fx);
         self.void_ask_about(seq);
         let Some(entry) = self.take_entry(seq) else { return };
-        let told = matches!(&entry.stage, Stage::Settling(settlement) if settlement.told);
         match &outcome {
             Outcome::Squashed { into } => self.hand_over(&entry, into, fx),
-            outcome if !told => Self::tell(&entry, outcome, fx),
+            outcome if !entry.flags.told => Self::tell(&entry, outcome, fx),
             _ => {}
         }
         Self::view(fx, ViewChange::Left { place: Place::Stored(seq), outcome: Some(outcome.clone()) });
         Self::notify(fx, Event::Settled { id: entry.item.id, seq, outcome });
         if self.journal.unclaimed == Some(seq) {
+            // Its delete may have made room for claims: they are tried again at once (R5).
             self.journal.unclaimed = None;
+            self.journal.retry.put = Retry::default();
             self.reconsider_every_head();
         }
     }

@@ -7,6 +7,7 @@ use crate::{
     input::CallId,
     item::{Item, ItemId, Outcome},
     lane::Places,
+    storage::Write,
     time::Timestamp,
 };
 
@@ -38,6 +39,8 @@ pub(super) struct Flags {
     pub(super) pulled: bool,
     /// It was pulled since its own backoff last ran out by itself (R13).
     pub(super) pull_spent: bool,
+    /// Waiters were told its outcome in this epoch (R29).
+    pub(super) told: bool,
     /// A write about it may or may not have been committed (R4).
     pub(super) in_doubt: bool,
 }
@@ -49,9 +52,11 @@ pub(super) enum Stage {
     Waiting,
     /// Its claim is being written since `requested`; holds a slot.
     Claiming { requested: Timestamp },
-    /// Its claim is durable, but it may not be sent just now; holds no slot (R2).
+    /// Its claim is durable, but it may not be sent just now; holds no slot. A fenced read precedes its
+    /// dispatch (R2).
     Claimed,
-    /// Its claim's ack came late, or none could be written: a fenced read decides (R2, R5); holds a slot.
+    /// Its claim's ack came late, was held, or none could be written: a fenced read decides (R2, R5); holds
+    /// a slot.
     Verifying,
     /// Sent; holds a slot.
     InFlight { since: Timestamp, deadline: Timestamp },
@@ -79,8 +84,6 @@ pub(super) struct Settlement {
     pub(super) outcome: Outcome,
     /// The failure record to leave behind (R15).
     pub(super) failure: Option<Arc<str>>,
-    /// Whether waiters were told already (R29).
-    pub(super) told: bool,
 }
 
 /// In which queue of the scheduler an entry is.
@@ -112,6 +115,17 @@ pub(super) struct Writing {
     pub(super) in_doubt: bool,
     /// It is part of the transaction in flight.
     pub(super) in_flight: bool,
+}
+
+impl Writing {
+    /// The write that stores it.
+    pub(super) fn insert(&self, record: Arc<str>) -> Write {
+        let id = self.item.id.clone();
+        match self.failure.clone() {
+            None => Write::Insert { id, record },
+            Some(failure) => Write::RetryFailure { failure, id, record },
+        }
+    }
 }
 
 impl Entry {

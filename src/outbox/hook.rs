@@ -259,7 +259,7 @@ impl Outbox {
 
     fn answer_ends(&mut self, seq: Seq, outcome: Outcome, answer: &mut Answer) {
         self.journal.puts.remove(&seq);
-        self.set_stage(seq, Stage::Settling(Box::new(Settlement { outcome, failure: None, told: false })));
+        self.set_stage(seq, Stage::Settling(Box::new(Settlement { outcome, failure: None })));
         answer.deletes.push(seq);
     }
 

@@ -18,7 +18,7 @@ use crate::{
     backoff,
     effect::Effect,
     input::CallId,
-    item::{ItemId, Seq},
+    item::{ItemId, Outcome, Seq},
     record,
     storage::{Fence, OpId, Scope, Write},
     time::Timestamp,
@@ -28,6 +28,8 @@ use crate::{
 pub(super) const MAX_WRITES: usize = 256;
 /// … and the most bytes; one item may be larger.
 const MAX_BYTES: usize = 1 << 20;
+/// What a write without a record counts for.
+const SMALL_BYTES: usize = 64;
 
 /// What waits for storage.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -179,8 +181,8 @@ pub(super) enum Kind {
 /// One write, and what its answer is for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Job {
-    Delete(Seq),
-    Bury(Seq),
+    Delete(Seq, Outcome),
+    Bury(Seq, Outcome),
     Call(CallWrite),
     /// `claim`: the attempt that it claims.
     Put {
@@ -201,8 +203,8 @@ pub(super) enum Class {
 impl Job {
     pub(super) fn class(&self) -> Class {
         match self {
-            Self::Delete(_) | Self::Call(_) => Class::Free,
-            Self::Bury(_) | Self::Put { .. } => Class::Put,
+            Self::Delete(..) | Self::Call(_) => Class::Free,
+            Self::Bury(..) | Self::Put { .. } => Class::Put,
             Self::Insert(_) => Class::Insert,
         }
     }
@@ -259,8 +261,9 @@ struct Batch {
 }
 
 impl Batch {
-    fn has_room(&self) -> bool {
-        self.jobs.len() < MAX_WRITES && self.bytes < MAX_BYTES
+    /// Whether a write of so many bytes still goes in; the first one always does.
+    fn fits(&self, bytes: usize) -> bool {
+        self.jobs.is_empty() || (self.jobs.len() < MAX_WRITES && self.bytes + bytes <= MAX_BYTES)
     }
 
     fn push(&mut self, job: Job, write: Write, bytes: usize) {
@@ -300,7 +303,12 @@ impl Journal {
     /// Whether the transaction in flight deletes this item.
     pub(super) fn is_deleting(&self, seq: Seq) -> bool {
         let Some(Request { kind: Kind::Persist { jobs, .. }, .. }) = &self.in_flight else { return false };
-        jobs.iter().any(|job| matches!(job, Job::Delete(at) | Job::Bury(at) if *at == seq))
+        jobs.iter().any(|job| matches!(job, Job::Delete(at, _) | Job::Bury(at, _) if *at == seq))
+    }
+
+    /// Whether nothing is asked of storage, nor waits to be.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.in_flight.is_none() && self.is_idle() && self.want.is_empty()
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -420,83 +428,96 @@ impl Outbox {
             self.push_delete(batch, seq);
         }
         for seq in answer.puts {
-            self.push_put(batch, seq);
+            if let Some((job, write, bytes)) = self.put_of(seq) {
+                batch.fenced = true;
+                batch.push(job, write, bytes);
+            }
         }
     }
 
     fn batch_deletes(&mut self, batch: &mut Batch) {
-        while batch.has_room()
+        while batch.fits(SMALL_BYTES)
             && let Some(seq) = self.journal.deletes.pop_first()
         {
             self.push_delete(batch, seq);
         }
     }
 
-    fn push_delete(&mut self, batch: &mut Batch, seq: Seq) {
+    fn push_delete(&self, batch: &mut Batch, seq: Seq) {
         let Some(entry) = self.entries.get(&seq) else { return };
         let Stage::Settling(settlement) = &entry.stage else { return };
-        batch.push(Job::Delete(seq), Write::Delete { seq, outcome: settlement.outcome.clone() }, 64);
+        let outcome = settlement.outcome.clone();
+        batch.push(Job::Delete(seq, outcome.clone()), Write::Delete { seq, outcome }, SMALL_BYTES);
         batch.fenced = true;
     }
 
     fn batch_buries(&mut self, batch: &mut Batch) {
-        while batch.has_room()
-            && let Some(seq) = self.journal.buries.pop_first()
-        {
-            let Some(entry) = self.entries.get(&seq) else { continue };
-            let Stage::Settling(settlement) = &entry.stage else { continue };
-            let Some(failure) = settlement.failure.clone() else { continue };
-            let bytes = failure.len();
-            batch.push(Job::Bury(seq), Write::Bury { seq, id: entry.item.id.clone(), failure }, bytes);
-            batch.fenced = true;
+        while let Some(&seq) = self.journal.buries.first() {
+            if let Some((job, write, bytes)) = self.bury_of(seq) {
+                if !batch.fits(bytes) {
+                    return;
+                }
+                batch.push(job, write, bytes);
+                batch.fenced = true;
+            }
+            self.journal.buries.remove(&seq);
         }
     }
 
+    fn bury_of(&self, seq: Seq) -> Option<(Job, Write, usize)> {
+        let entry = self.entries.get(&seq)?;
+        let Stage::Settling(settlement) = &entry.stage else { return None };
+        let failure = settlement.failure.clone()?;
+        let bytes = failure.len();
+        let write = Write::Bury { seq, id: entry.item.id.clone(), failure };
+        Some((Job::Bury(seq, settlement.outcome.clone()), write, bytes))
+    }
+
     fn batch_calls(&mut self, batch: &mut Batch) {
-        while batch.has_room()
+        while batch.fits(SMALL_BYTES)
             && let Some(call) = self.journal.calls.pop_front()
         {
             let write = call.write();
-            batch.push(Job::Call(call), write, 64);
+            batch.push(Job::Call(call), write, SMALL_BYTES);
         }
     }
 
     fn batch_puts(&mut self, batch: &mut Batch) {
-        while batch.has_room()
-            && let Some(seq) = self.journal.puts.pop_first()
-        {
-            self.push_put(batch, seq);
+        while let Some(&seq) = self.journal.puts.first() {
+            if let Some((job, write, bytes)) = self.put_of(seq) {
+                if !batch.fits(bytes) {
+                    return;
+                }
+                batch.push(job, write, bytes);
+                batch.fenced = true;
+            }
+            self.journal.puts.remove(&seq);
         }
     }
 
-    fn push_put(&mut self, batch: &mut Batch, seq: Seq) {
-        let Some(entry) = self.entries.get(&seq) else { return };
+    fn put_of(&self, seq: Seq) -> Option<(Job, Write, usize)> {
+        let entry = self.entries.get(&seq)?;
         let claim = matches!(entry.stage, Stage::Claiming { .. }).then_some(entry.item.retry_count);
         let record = record::encode(&entry.item);
         let bytes = record.len();
-        batch.push(Job::Put { seq, claim }, Write::Put { seq, record }, bytes);
-        batch.fenced = true;
+        Some((Job::Put { seq, claim }, Write::Put { seq, record }, bytes))
     }
 
     fn batch_inserts(&mut self, batch: &mut Batch) {
         let limit = if self.journal.separate { self.journal.insert_limit.max(1) } else { MAX_WRITES };
-        let mut inserts = 0;
-        while batch.has_room()
-            && inserts < limit
-            && let Some(local) = self.journal.inserts.pop_front()
-        {
-            let Some(writing) = self.writing.get_mut(&local) else { continue };
-            writing.in_flight = true;
-            let record = record::encode(&writing.item);
-            let bytes = record.len();
-            let id = writing.item.id.clone();
-            let write = match writing.failure.clone() {
-                None => Write::Insert { id, record },
-                Some(failure) => Write::RetryFailure { failure, id, record },
-            };
-            batch.fenced |= writing.born_claimed.is_some();
-            batch.push(Job::Insert(local), write, bytes);
-            inserts += 1;
+        for _ in 0..limit {
+            let Some(&local) = self.journal.inserts.front() else { return };
+            if let Some(writing) = self.writing.get_mut(&local) {
+                let record = record::encode(&writing.item);
+                let bytes = record.len();
+                if !batch.fits(bytes) {
+                    return;
+                }
+                writing.in_flight = true;
+                batch.fenced |= writing.born_claimed.is_some();
+                batch.push(Job::Insert(local), writing.insert(record), bytes);
+            }
+            self.journal.inserts.pop_front();
         }
     }
 

@@ -101,7 +101,7 @@ impl Outbox {
         self.busy = 0;
         for (&seq, entry) in &mut self.entries {
             entry.queued = Queued::No;
-            entry.flags = Flags::default();
+            entry.flags = Flags { told: entry.flags.told, ..Flags::default() };
             if entry.stage == Stage::Removing {
                 self.busy += 1; // still under way: removals are not fenced
                 self.lanes.occupy(&entry.places, seq);

@@ -230,7 +230,7 @@ impl Outbox {
             }
             self.slots.take(Place::Stored(seq), self.now, failed, probe);
             if entry.stage == Stage::Claimed {
-                self.dispatch(seq, fx);
+                self.verify(seq); // its claim says nothing of who leads now, nor of what is still stored
             } else {
                 self.claim(seq);
                 self.set_stage(seq, Stage::Claiming { requested: self.now });
@@ -359,7 +359,7 @@ impl Outbox {
         let claiming: Vec<Seq> = self.slots.stored().filter(is_claiming).collect();
         let Some((&chosen, others)) = claiming.split_first() else { return };
         self.journal.unclaimed = Some(chosen);
-        self.verify_unclaimed(chosen);
+        self.verify(chosen);
         for &seq in others {
             self.unclaim(seq);
         }
@@ -375,7 +375,8 @@ impl Outbox {
         self.reconsider(seq);
     }
 
-    fn verify_unclaimed(&mut self, seq: Seq) {
+    /// Sends it only if a fenced read still finds it.
+    fn verify(&mut self, seq: Seq) {
         self.set_stage(seq, Stage::Verifying);
         self.journal.want.verify.insert(seq);
     }
@@ -388,7 +389,7 @@ impl Outbox {
         if runnable && self.may_send() == Send::Yes {
             self.slots.take(Place::Stored(seq), self.now, true, false);
             self.claim(seq);
-            self.verify_unclaimed(seq);
+            self.verify(seq);
         }
     }
 }

@@ -262,8 +262,11 @@ impl Outbox {
         }
         let key = item.key.clone();
         let rekeyed = entry.item.key != key;
-        entry.item = item.clone();
-        Self::view(fx, ViewChange::Set { place: Place::Stored(seq), item });
+        let shown = entry.item.args != item.args || entry.item.mutator_name != item.mutator_name;
+        entry.item = item;
+        if shown {
+            Self::view(fx, ViewChange::Set { place: Place::Stored(seq), item: entry.item.clone() });
+        }
         if rekeyed {
             self.rekey(seq, &key);
         }

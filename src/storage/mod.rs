@@ -171,8 +171,8 @@ pub enum Scope {
     Full,
     /// What changed after the transaction that made the change counter `change`: rows put since, rows
     /// with a seq above `through`, and rows gone since (those it never knew, too). A store that cannot
-    /// tell (it keeps no change log, or `change` is older than its log, or from another store) answers with everything, as
-    /// [`Contents::Full`].
+    /// tell (it keeps no change log, or `change` is older than its log, or from another store) answers
+    /// with everything, as [`Contents::Full`].
     Since {
         /// The change counter the replica knows.
         change: u64,

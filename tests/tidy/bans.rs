@@ -38,6 +38,12 @@ const FLOATS: &[(&str, &str)] = &[
     ("src/json.rs", "serde's visitor names the type; the value is not kept"),
 ];
 
+/// Tests that sleep: what they wait for has no event.
+const SLEEPERS: &[(&str, &str)] = &[(
+    "drivers/tokio/tests/lock_processes.rs",
+    "a file that another process makes; a thread in the system's queue",
+)];
+
 const BANS: &[Ban] = &[
     ban(".unwrap()", Scope::NotTests, "`expect` with the invariant that makes it safe, or an error"),
     ban("std::", Scope::Core, "`core::` or `alloc::`: the core has no std"),
@@ -47,7 +53,12 @@ const BANS: &[Ban] = &[
     ban("Instant", Scope::Core, "the `now` that `handle` was given (R30)"),
     Ban { phrase: "f32", scope: Scope::Core, instead: "an integer or a ratio of integers", except: FLOATS },
     Ban { phrase: "f64", scope: Scope::Core, instead: "an integer or a ratio of integers", except: FLOATS },
-    ban("thread::sleep", Scope::Tests, "an event to wait for, or virtual time"),
+    Ban {
+        phrase: "thread::sleep",
+        scope: Scope::Tests,
+        instead: "an event to wait for, or virtual time",
+        except: SLEEPERS,
+    },
     ban("println!", Scope::Libraries, "a `tracing` event"),
     ban("print!", Scope::Libraries, "a `tracing` event"),
     ban("eprintln!", Scope::Libraries, "a `tracing` event"),

@@ -48,7 +48,8 @@ fn raw(criterion: &mut Criterion, rows: u64) {
     connection
         .execute_batch(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
-             CREATE TABLE items (seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, record TEXT NOT NULL);",
+             CREATE TABLE items
+                 (seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, record TEXT NOT NULL);",
         )
         .expect("the table can be made");
     let mut stored = 0;

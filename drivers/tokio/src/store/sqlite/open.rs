@@ -121,7 +121,7 @@ pub enum OpenError {
         source: rusqlite::Error,
     },
     /// The file system (a network one, say), or a path such as `:memory:`, cannot have a write-ahead log.
-    #[error("{}: no write-ahead log is possible here (`{mode}` is offered); use a local disk", path.display())]
+    #[error("{}: no write-ahead log is possible here (only `{mode}`); use a local disk", path.display())]
     NoWal {
         /// The file.
         path: PathBuf,
