@@ -26,6 +26,8 @@ type LaneId = u32;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Lane {
     key: LaneKey,
+    /// The key of an item that is in this lane alone: the others of its kind share its text.
+    alone: Option<Key>,
     queue: BTreeSet<Seq>,
     /// The item of this lane that is claimed, in flight or settling.
     busy: Option<Seq>,
@@ -54,8 +56,8 @@ pub(crate) fn lane_keys(key: &Key) -> impl Iterator<Item = LaneKey> + '_ {
 }
 
 impl LaneSet {
-    /// Takes a place in every lane of `key`.
-    pub(crate) fn join(&mut self, key: &Key, seq: Seq) -> Places {
+    /// Takes a place in every lane of `key`, which then shares its text with the lane.
+    pub(crate) fn join(&mut self, key: &mut Key, seq: Seq) -> Places {
         let mut ids = lane_keys(key).map(|key| self.lane_for(key));
         let first = ids.next().expect("a key names at least one lane");
         let rest: Vec<LaneId> = ids.collect();
@@ -67,6 +69,9 @@ impl LaneSet {
         for &id in places.ids() {
             self.lanes[id as usize].queue.insert(seq);
         }
+        if let Places::One(id) = places {
+            key.clone_from(self.lanes[id as usize].alone.get_or_insert_with(|| key.clone()));
+        }
         places
     }
 
@@ -74,7 +79,7 @@ impl LaneSet {
         if let Some(&id) = self.by_key.find(&key) {
             return id;
         }
-        let lane = Lane { key: key.clone(), queue: BTreeSet::new(), busy: None };
+        let lane = Lane { key: key.clone(), alone: None, queue: BTreeSet::new(), busy: None };
         let id = if let Some(id) = self.free.pop() {
             self.lanes[id as usize] = lane;
             id
@@ -98,6 +103,7 @@ impl LaneSet {
             if let Some(&head) = lane.queue.first() {
                 heads.push(head);
             } else {
+                lane.alone = None;
                 let key = lane.key.take();
                 self.by_key.remove(&key);
                 self.free.push(id);

@@ -4,8 +4,8 @@ mod common;
 
 use common::*;
 use outbox::{
-    Config, Effect, Event, Input, MutatorConfig,
-    storage::{StorageError, StoreId},
+    Config, Effect, Event, Input, MutatorConfig, Outbox, Timestamp, Trigger,
+    storage::{Scope, StorageError, StoreId},
 };
 
 fn busy() -> StorageError {
@@ -234,4 +234,25 @@ fn a_new_leader_takes_over_the_whole_backlog() {
     world.crash(0);
     world.elect(1);
     assert_eq!(world.drain().len(), 19);
+}
+
+/// Found by the model: it slept for good, and showed nothing but its own items for ever.
+#[test]
+fn a_replica_deposed_before_it_acquired_still_loads() {
+    let at = |ms: u64| Timestamp::from_millis(1_700_000_000_000 + ms);
+    let down = || Err(StorageError::Unavailable { cause: "locked".into() });
+    let mut outbox = Outbox::new(shared_config(), at(0)).unwrap();
+    let mut effects = Vec::new();
+    outbox.handle(at(0), Input::Wake(Trigger::Init), &mut effects);
+    let Some(&Effect::Load { op, .. }) = effects.first() else { panic!("it loads first: {effects:?}") };
+    outbox.handle(at(0), Input::Elected, &mut effects);
+    outbox.handle(at(0), Input::Loaded { op, result: down() }, &mut effects);
+    effects.clear();
+    outbox.handle(at(1_000), Input::Tick, &mut effects);
+    let Some(&Effect::Acquire { op }) = effects.first() else { panic!("it acquires: {effects:?}") };
+    outbox.handle(at(1_000), Input::Deposed, &mut effects);
+    outbox.handle(at(1_000), Input::Loaded { op, result: down() }, &mut effects);
+    effects.clear();
+    outbox.handle(outbox.wake_at().expect("it tries again"), Input::Tick, &mut effects);
+    assert!(matches!(effects.first(), Some(Effect::Load { scope: Scope::Full, .. })), "{effects:?}");
 }

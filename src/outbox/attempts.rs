@@ -135,7 +135,8 @@ impl Outbox {
         self.void_ask_about(seq);
         let entry = self.entries.get_mut(&seq).expect("an item that settles is an entry");
         entry.flags.told = true;
-        Self::tell(entry, &outcome, fx);
+        let squashed = self.squashed.get(&seq).map_or(&[][..], Vec::as_slice);
+        Self::tell(&entry.item.id, squashed, &outcome, fx);
         let failure = failure.map(|failure| record::encode_failure(&failure));
         self.journal.puts.remove(&seq);
         let queue = if failure.is_some() { &mut self.journal.buries } else { &mut self.journal.deletes };
@@ -144,8 +145,8 @@ impl Outbox {
     }
 
     /// Tells the outcome to the item's waiters, and to those of the items squashed into it (R17, R29).
-    fn tell(entry: &Entry, outcome: &Outcome, fx: &mut Effects) {
-        for id in core::iter::once(&entry.item.id).chain(&entry.squashed) {
+    fn tell(id: &ItemId, squashed: &[ItemId], outcome: &Outcome, fx: &mut Effects) {
+        for id in core::iter::once(id).chain(squashed) {
             Self::notify(fx, Event::Resolved { id: id.clone(), outcome: outcome.clone() });
         }
     }
@@ -155,9 +156,10 @@ impl Outbox {
         self.cancel_if_in_flight(seq, fx);
         self.void_ask_about(seq);
         let Some(entry) = self.take_entry(seq) else { return };
+        let squashed = self.squashed.remove(&seq).unwrap_or_default();
         match &outcome {
-            Outcome::Squashed { into } => self.hand_over(&entry, into, fx),
-            outcome if !entry.flags.told => Self::tell(&entry, outcome, fx),
+            Outcome::Squashed { into } => self.hand_over(&entry.item.id, squashed, into, fx),
+            outcome if !entry.flags.told => Self::tell(&entry.item.id, &squashed, outcome, fx),
             _ => {}
         }
         Self::view(fx, ViewChange::Left { place: Place::Stored(seq), outcome: Some(outcome.clone()) });
@@ -170,16 +172,16 @@ impl Outbox {
         }
     }
 
-    /// The survivor's outcome will be told to the waiters of `squashed`; without a survivor it is gone.
-    fn hand_over(&mut self, squashed: &Entry, into: &ItemId, fx: &mut Effects) {
-        let survivor = match self.ids.find(into) {
-            Some(Place::Stored(seq)) => self.entries.get_mut(seq),
-            _ => None,
+    /// The survivor's outcome will be told to the waiters of `id` and of what was squashed into it; without
+    /// a survivor they are gone.
+    fn hand_over(&mut self, id: &ItemId, squashed: Vec<ItemId>, into: &ItemId, fx: &mut Effects) {
+        let Some(&Place::Stored(survivor)) = self.ids.find(into) else {
+            return Self::tell(id, &squashed, &Outcome::Gone, fx);
         };
-        let Some(survivor) = survivor else { return Self::tell(squashed, &Outcome::Gone, fx) };
-        for id in core::iter::once(&squashed.item.id).chain(&squashed.squashed) {
-            if !survivor.squashed.contains(id) {
-                survivor.squashed.push(id.clone());
+        let handed = self.squashed.entry(survivor).or_default();
+        for id in core::iter::once(id.clone()).chain(squashed) {
+            if !handed.contains(&id) {
+                handed.push(id);
             }
         }
     }
@@ -213,12 +215,8 @@ impl Outbox {
             self.deadlines.iter().take_while(|&&(at, _)| at <= self.now).map(|&(_, seq)| seq).collect();
         for seq in due {
             let Some(attempt) = self.attempt_in_flight(seq) else { continue };
-            let Some(Entry { stage: Stage::InFlight { since, deadline }, .. }) =
-                self.entries.get(&seq).map(|e| &**e)
-            else {
-                continue;
-            };
-            let message = alloc::format!("no answer within {} ms", deadline.since_ms(*since));
+            let since = self.slots.slot(Place::Stored(seq)).map_or(self.now, |slot| slot.since);
+            let message = alloc::format!("no answer within {} ms", self.now.since_ms(since));
             let error = SerializedError::new("TimeoutError", message);
             fx.push(Effect::Cancel(attempt));
             self.failed(seq, Failure { class: Class::Transport, error, retry_after_ms: None }, fx);

@@ -21,8 +21,6 @@ pub(super) struct Entry {
     pub(super) flags: Flags,
     /// The first attempt that was made with the current args (R14).
     pub(super) first_attempt: u32,
-    /// Items that were squashed into this one: its outcome is theirs (R17).
-    pub(super) squashed: Vec<ItemId>,
 }
 
 /// Small facts about an entry.
@@ -59,7 +57,7 @@ pub(super) enum Stage {
     /// a slot.
     Verifying,
     /// Sent; holds a slot.
-    InFlight { since: Timestamp, deadline: Timestamp },
+    InFlight { deadline: Timestamp },
     /// Its end is decided; its delete is not durable yet (R5).
     Settling(Box<Settlement>),
     /// The app asked to remove it; that is not durable yet (R18).
@@ -138,7 +136,6 @@ impl Entry {
             queued: Queued::No,
             flags: Flags::default(),
             first_attempt: 1,
-            squashed: Vec::new(),
         }
     }
 

@@ -27,8 +27,9 @@ impl Outbox {
             Stage::Removing => blocked(Reason::Removing),
             Stage::Claiming { .. } => blocked(Reason::Claiming),
             Stage::Verifying => blocked(Reason::Loading),
-            Stage::InFlight { since, deadline } => {
-                let reason = Reason::InFlight { attempt: entry.item.retry_count, since: *since };
+            Stage::InFlight { deadline } => {
+                let since = self.slots.slot(Place::Stored(seq)).map_or(self.now, |slot| slot.since);
+                let reason = Reason::InFlight { attempt: entry.item.retry_count, since };
                 Some(Blocked { reason, until: Some(*deadline) })
             }
             Stage::Waiting | Stage::Claimed => Some(self.explain_waiting(seq, entry)),

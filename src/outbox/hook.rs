@@ -297,7 +297,7 @@ impl Outbox {
             Self::view(fx, ViewChange::Set { place: Place::Stored(seq), item: item.clone() });
         }
         if rekeyed {
-            self.rekey(seq, &item.key);
+            self.rekey(seq);
         }
     }
 

@@ -167,15 +167,12 @@ pub(super) struct Request {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Kind {
-    Acquire,
+    /// What it is to satisfy beside the acquire.
+    Acquire(Want),
     /// What it is to satisfy.
     Load(Want),
     /// `answer`: it is the hook's answer.
-    Persist {
-        jobs: Vec<Job>,
-        fence: Option<Fence>,
-        answer: bool,
-    },
+    Persist { jobs: Vec<Job>, fence: Option<Fence>, answer: bool },
 }
 
 /// One write, and what its answer is for.
@@ -364,8 +361,8 @@ impl Outbox {
         }
         let want = &mut self.journal.want;
         if want.acquire {
-            *want = Want::default();
-            let op = self.begin(Kind::Acquire);
+            let served = core::mem::take(want);
+            let op = self.begin(Kind::Acquire(served));
             fx.push(Effect::Acquire { op });
             return true;
         }

@@ -89,6 +89,8 @@ impl Outbox {
         }
         self.role = Role::Follower;
         self.journal.want.acquire = false;
+        // What was known is not what is stored, or nothing was: the acquire was to load it.
+        self.journal.want.full |= led || self.known.is_none();
         if !led {
             return;
         }
@@ -114,7 +116,6 @@ impl Outbox {
         for local in locals {
             self.unclaim_writing(local);
         }
-        self.journal.want.full = true;
         self.check_at = self.config.shared.then(|| self.now.plus_ms(self.check_interval_ms()));
         Self::notify(fx, Event::Leading(false));
     }

@@ -88,6 +88,8 @@ pub struct Outbox {
     ids: Index<ItemId, Place>,
     lanes: LaneSet,
     barriers: BTreeSet<Seq>,
+    /// Items that were squashed into one that stays: its outcome is theirs (R17).
+    squashed: BTreeMap<Seq, Vec<ItemId>>,
     /// How many entries are in a busy stage.
     busy: usize,
     quarantined: BTreeSet<Seq>,
@@ -143,6 +145,7 @@ impl Outbox {
             ids: Index::default(),
             lanes: LaneSet::default(),
             barriers: BTreeSet::new(),
+            squashed: BTreeMap::new(),
             busy: 0,
             quarantined: BTreeSet::new(),
             failures: Failures::default(),

@@ -332,7 +332,7 @@ impl Outbox {
         let attempt = AttemptId { epoch: fence.epoch, seq, attempt: entry.item.retry_count };
         fx.push(Effect::Dispatch { attempt, item: entry.item.clone(), deadline });
         self.slots.begin(Place::Stored(seq), self.now);
-        self.set_stage(seq, Stage::InFlight { since: self.now, deadline });
+        self.set_stage(seq, Stage::InFlight { deadline });
     }
 
     /// The attempt that is in flight for an entry.

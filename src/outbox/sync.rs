@@ -31,7 +31,7 @@ impl Outbox {
     pub(super) fn loaded(&mut self, op: OpId, result: Result<Snapshot, StorageError>, fx: &mut Effects) {
         let Some(request) = self.journal.in_flight.take_if(|request| request.op == op) else { return };
         match (request.kind, result) {
-            (Kind::Acquire, Ok(snapshot)) => self.acquired(snapshot, fx),
+            (Kind::Acquire(_), Ok(snapshot)) => self.acquired(snapshot, fx),
             (Kind::Load(want), Ok(snapshot)) => self.load_done(want, snapshot, request.since, fx),
             (Kind::Load(want), Err(StorageError::Fenced)) => {
                 self.journal.want.join(want);
@@ -40,10 +40,10 @@ impl Outbox {
             (kind, Err(error)) => {
                 self.storage_failed(&error, fx);
                 self.journal.retry.read.failed(self.now);
-                match kind {
-                    Kind::Load(want) => self.journal.want.join(want),
-                    _ => self.journal.want.acquire = self.role == Role::Elected,
+                if let Kind::Acquire(want) | Kind::Load(want) = kind {
+                    self.journal.want.join(want);
                 }
+                self.journal.want.acquire = self.role == Role::Elected;
             }
             (Kind::Persist { .. }, Ok(_)) => {} // a driver's mistake: ignored, and nothing is lost
         }
@@ -244,9 +244,9 @@ impl Outbox {
         self.insert_entry(seq, item, parked, fx);
     }
 
-    fn insert_entry(&mut self, seq: Seq, item: Item, parked: Option<ParkReason>, fx: &mut Effects) {
+    fn insert_entry(&mut self, seq: Seq, mut item: Item, parked: Option<ParkReason>, fx: &mut Effects) {
         self.tell_parked(&item, parked, fx);
-        let places = self.lanes.join(&item.key, seq);
+        let places = self.lanes.join(&mut item.key, seq);
         if item.barrier {
             self.barriers.insert(seq);
         }
@@ -260,25 +260,24 @@ impl Outbox {
         if entry.item == item {
             return;
         }
-        let key = item.key.clone();
-        let rekeyed = entry.item.key != key;
+        let rekeyed = entry.item.key != item.key;
         let shown = entry.item.args != item.args || entry.item.mutator_name != item.mutator_name;
         entry.item = item;
         if shown {
             Self::view(fx, ViewChange::Set { place: Place::Stored(seq), item: entry.item.clone() });
         }
         if rekeyed {
-            self.rekey(seq, &key);
+            self.rekey(seq);
         }
     }
 
     /// Moves an item that nothing is under way for to other lanes.
-    pub(super) fn rekey(&mut self, seq: Seq, key: &crate::keys::Key) {
+    pub(super) fn rekey(&mut self, seq: Seq) {
         self.dequeue(seq);
         let mut heads = Vec::new();
         if let Some(entry) = self.entries.get_mut(&seq) {
             self.lanes.leave(&entry.places, seq, &mut heads);
-            entry.places = self.lanes.join(key, seq);
+            entry.places = self.lanes.join(&mut entry.item.key, seq);
             if entry.stage.is_busy() {
                 self.lanes.occupy(&entry.places, seq);
             }
