@@ -18,8 +18,6 @@ use alloc::{
     sync::Arc,
 };
 
-use core::fmt::Write as _;
-
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -183,7 +181,8 @@ impl Text {
     }
 
     fn number(&mut self, before: &str, number: u64) {
-        write!(self.0, "{before}{number}").expect("a string takes every write");
+        self.0.push_str(before);
+        self.0.push_str(itoa::Buffer::new().format(number));
     }
 
     fn text(&mut self, before: &str, text: &str) {

@@ -188,8 +188,11 @@ impl Outbox {
 
     /// The one place where a stage changes: keeps lanes, slots and deadlines in step with it.
     pub(super) fn set_stage(&mut self, seq: Seq, stage: Stage) {
-        self.dequeue(seq);
-        let entry = self.entries.get_mut(&seq).expect("a stage belongs to an entry");
+        let mut entry = self.entries.get_mut(&seq).expect("a stage belongs to an entry");
+        if entry.queued != Queued::No {
+            self.dequeue(seq);
+            entry = self.entries.get_mut(&seq).expect("a stage belongs to an entry");
+        }
         let before = core::mem::replace(&mut entry.stage, stage);
         let (was_busy, is_busy) = (before.is_busy(), entry.stage.is_busy());
         if let Stage::InFlight { deadline, .. } = before {
