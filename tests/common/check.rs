@@ -107,6 +107,9 @@ impl World {
             return; // fenced without knowing it yet: an overlap that no fence can prevent (R29)
         }
         let row = self.store.rows().find(|(seq, _)| *seq == attempt.seq);
+        if row.is_none() && self.answer_is_old {
+            return; // removed after its claim was committed and before the ack came: nobody can know
+        }
         let (_, bytes) = row.unwrap_or_else(|| panic!("{attempt} is dispatched, not stored (R1)"));
         for (seq, bytes) in self.store.rows().take_while(|(seq, _)| *seq < attempt.seq) {
             let (Decoded::Item(before) | Decoded::Opaque { item: before, .. }) =

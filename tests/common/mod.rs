@@ -96,6 +96,8 @@ pub struct World {
     ever: BTreeMap<Seq, ItemId>,
     /// Whether an attempt whose claim is not stored is in order (R5: a full disk must drain).
     unclaimed_allowed: bool,
+    /// The storage answer being fed is of a transaction that was committed in an earlier step.
+    answer_is_old: bool,
     trace: String,
 }
 
@@ -116,6 +118,7 @@ impl World {
             mail: VecDeque::new(),
             ever: BTreeMap::new(),
             unclaimed_allowed: false,
+            answer_is_old: false,
             trace: String::new(),
         }
     }

@@ -85,11 +85,14 @@ impl World {
 
     /// The store's answer arrives; it runs the request first if it has not.
     pub fn answer(&mut self, r: usize) {
-        if self.replicas[r].request.as_ref().is_some_and(|(_, answer)| answer.is_none()) {
+        let run_now = self.replicas[r].request.as_ref().is_some_and(|(_, answer)| answer.is_none());
+        if run_now {
             self.commit(r);
         }
         let (_, answer) = self.replicas[r].request.take().expect("a storage request is in flight");
+        self.answer_is_old = !run_now;
         self.feed(r, answer.expect("the store has run it"));
+        self.answer_is_old = false;
     }
 
     fn run(&mut self, request: &Effect) -> Input {
