@@ -7,7 +7,7 @@
 //! faults and not which request meets which.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     io,
     net::SocketAddr,
     pin::Pin,
@@ -177,17 +177,24 @@ impl Entry {
     }
 }
 
+/// A request that came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Request {
+    /// Its item.
+    pub(crate) item: String,
+    /// How long the ledger was then.
+    pub(crate) decided: usize,
+}
+
 /// What the server has seen.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Findings {
     /// Its decisions, in order.
     pub(crate) ledger: Vec<Entry>,
-    /// Requests that came, answered or not.
-    pub(crate) requests: u64,
+    /// Requests that came, answered or not, in order.
+    pub(crate) requests: Vec<Request>,
     /// Requests that the ledger knew already: effects that the idempotency key prevented.
     pub(crate) repeats: u64,
-    /// Every item that was in a request.
-    pub(crate) items: BTreeSet<String>,
     /// How often each fault happened.
     pub(crate) faults: BTreeMap<Fault, u64>,
 }
@@ -263,8 +270,9 @@ struct Fate {
 impl Ledger {
     fn receive(&mut self, order: &Order) -> Fate {
         let fault = self.faults.draw(&mut self.rng);
-        self.findings.requests += 1;
-        self.findings.items.insert(order.item.clone());
+        self.findings
+            .requests
+            .push(Request { item: order.item.clone(), decided: self.findings.ledger.len() });
         if let Some(fault) = fault {
             *self.findings.faults.entry(fault).or_default() += 1;
         }
@@ -470,7 +478,9 @@ mod tests {
         let ledger: Vec<_> =
             findings.ledger.iter().map(|entry| (entry.order.item.as_str(), entry.applied())).collect();
         assert_eq!(ledger, [("x", true), ("y", false)]);
-        assert_eq!((findings.requests, findings.repeats), (4, 2));
+        assert_eq!((findings.requests.len(), findings.repeats), (4, 2));
+        let decided: Vec<usize> = findings.requests.iter().map(|request| request.decided).collect();
+        assert_eq!(decided, [0, 1, 1, 2]);
     }
 
     #[tokio::test]
@@ -527,7 +537,7 @@ mod tests {
             let _any = send(&server, &n.to_string(), None).await;
         }
         let findings = server.findings();
-        assert_eq!(findings.requests, 500);
+        assert_eq!(findings.requests.len(), 500);
         let met: Vec<Fault> = findings.faults.into_keys().collect();
         assert_eq!(met.len(), Fault::COUNT, "{met:?}");
     }

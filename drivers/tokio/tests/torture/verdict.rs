@@ -43,6 +43,7 @@ impl Evidence {
         let not_stored = |ids: &BTreeSet<String>| -> Vec<String> {
             ids.iter().filter(|id| !stored.contains(id.as_str())).cloned().collect()
         };
+        let sent = self.findings.requests.iter().map(|request| request.item.clone()).collect();
         let fallen: Vec<String> = self
             .stored
             .windows(2)
@@ -51,7 +52,7 @@ impl Evidence {
             .collect();
         [
             told("acknowledged and not stored (R1)", &not_stored(&self.acknowledged)),
-            told("sent and never stored (R1)", &not_stored(&self.findings.items)),
+            told("sent and never stored (R1)", &not_stored(&sent)),
             told("seqs that did not rise (R3)", &fallen),
         ]
         .concat()
@@ -89,25 +90,42 @@ impl Evidence {
         .concat()
     }
 
-    /// In each lane the server decided in the order of the seqs (R3, R6).
+    /// In each lane the server decided in the order of the seqs (R3, R6), and no item came, not even again,
+    /// after a later one of its lanes was decided (R5).
     fn order(&self) -> Vec<String> {
-        let seqs: BTreeMap<&str, i64> =
-            self.stored.iter().map(|item| (item.order.item.as_str(), item.seq)).collect();
+        let seqs: BTreeMap<&str, &Stored> =
+            self.stored.iter().map(|item| (item.order.item.as_str(), item)).collect();
+        let stored = |item: &str| seqs.get(item).copied(); // what is not is told as never stored
         let mut highest: BTreeMap<&str, i64> = BTreeMap::new();
-        let mut disorder = Vec::new();
-        for entry in &self.findings.ledger {
-            let Some(&seq) = seqs.get(entry.order.item.as_str()) else { continue }; // told as never stored
-            let keys: BTreeSet<&str> = entry.order.keys.iter().map(String::as_str).collect();
-            let lanes = if keys.is_empty() { BTreeSet::from(["unknown"]) } else { keys };
-            for lane in lanes {
-                let last = highest.insert(lane, seq).unwrap_or(0);
-                if seq <= last {
-                    disorder.push(format!("{lane}: {} (seq {seq}) after seq {last}", entry.order.item));
+        let (mut disorder, mut late) = (Vec::new(), Vec::new());
+        let mut requests = self.findings.requests.iter().peekable();
+        for decided in 0..=self.findings.ledger.len() {
+            while let Some(request) = requests.next_if(|request| request.decided == decided) {
+                for (item, lane) in stored(&request.item).into_iter().flat_map(lanes) {
+                    let last = highest.get(lane).copied().unwrap_or(0);
+                    if item.seq < last {
+                        late.push(format!("{lane}: {} (seq {}) after seq {last}", request.item, item.seq));
+                    }
+                }
+            }
+            let entry = self.findings.ledger.get(decided);
+            for (item, lane) in entry.and_then(|entry| stored(&entry.order.item)).into_iter().flat_map(lanes)
+            {
+                let last = highest.insert(lane, item.seq).unwrap_or(0);
+                if item.seq <= last {
+                    disorder.push(format!("{lane}: {} (seq {}) after seq {last}", item.order.item, item.seq));
                 }
             }
         }
-        told("out of order (R6)", &disorder)
+        [told("out of order (R6)", &disorder), told("sent when a later one was decided (R5)", &late)].concat()
     }
+}
+
+/// The item with each of its lanes.
+fn lanes(item: &Stored) -> impl Iterator<Item = (&Stored, &str)> {
+    let keys: BTreeSet<&str> = item.order.keys.iter().map(String::as_str).collect();
+    let unknown = keys.is_empty().then_some("unknown");
+    keys.into_iter().chain(unknown).map(move |lane| (item, lane))
 }
 
 /// One line about a broken promise, with examples; none if it was kept.
@@ -122,7 +140,7 @@ fn told(promise: &str, broken: &[String]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::{Entry, Order};
+    use crate::server::{Entry, Order, Request};
 
     fn order(item: &str, keys: &[&str]) -> Order {
         let refuse = item.starts_with("poison").then(|| String::from("poison"));
@@ -130,7 +148,8 @@ mod tests {
     }
 
     fn decide(evidence: &mut Evidence, order: &Order, idempotency_key: &str) {
-        evidence.findings.items.insert(order.item.clone());
+        let decided = evidence.findings.ledger.len();
+        evidence.findings.requests.push(Request { item: order.item.clone(), decided });
         evidence.findings.ledger.push(Entry {
             idempotency_key: idempotency_key.into(),
             mutator: "move".into(),
@@ -190,6 +209,8 @@ mod tests {
         assert_told(|e| e.findings.ledger[1].order.refuse = None, &["poison applied: 1: poison"]);
         assert_told(|e| e.failures.clear(), &["refused and no failure record (R15): 1: poison"]);
         assert_told(|e| assert!(e.failures.insert("y".into())), &["what was not refused (R15): 1: y"]);
+        let again = Request { item: "x".into(), decided: 2 };
+        assert_told(|e| e.findings.requests.insert(2, again), &["decided (R5): 1: a: x (seq 1) after seq 2"]);
         assert_told(|e| e.findings.ledger.swap(0, 1), &["out of order (R6): 1: a: x (seq 1) after seq 2"]);
     }
 }
