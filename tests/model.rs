@@ -249,7 +249,9 @@ impl Story {
             let done =
                 matches!(reply, Some(Ok(Reply::Done(true)))) && !(model.unknown && stored.contains(id));
             let removed = done || (dead && !stored.contains(id));
-            if removed && (model.live.remove(id) | model.ended.remove(id)) {
+            let ended = removed && (model.live.remove(id) | model.ended.remove(id));
+            // It may be removed before the ack of its enqueue comes.
+            if ended || (done && model.asked.contains_key(id)) {
                 model.gone.insert(id.clone(), "removed");
             }
             reply.is_none() && !dead
