@@ -279,13 +279,23 @@ impl Outbox {
                 self.requeue_insert(local);
             }
             Job::Call(mut call) => {
-                call.in_doubt |= in_doubt;
+                call.in_doubt |= in_doubt && self.has_target(&call.kind);
                 self.journal.calls.push_front(call);
             }
             Job::Delete(..) | Job::Bury(..) | Job::Put { .. } if !stands => {}
             Job::Delete(seq, _) => drop(self.journal.deletes.insert(seq)),
             Job::Bury(seq, _) => drop(self.journal.buries.insert(seq)),
             Job::Put { seq, .. } => drop(self.journal.puts.insert(seq)),
+        }
+    }
+
+    /// Whether a call is about something that this replica knows to be stored: if it is missing after a
+    /// doubt, it was this call that took it away.
+    fn has_target(&self, kind: &CallKind) -> bool {
+        match kind {
+            CallKind::Remove(id) => self.ids.find(id).is_some(),
+            CallKind::Dismiss(id) => self.failures.holds(id),
+            CallKind::Pause(_) | CallKind::Resume(_) => true,
         }
     }
 

@@ -56,6 +56,10 @@ impl Failures {
         self.kept.iter().find(|failure| failure.id == *id)?.record.as_ref()
     }
 
+    pub(super) fn holds(&self, id: &ItemId) -> bool {
+        self.kept.iter().any(|failure| failure.id == *id)
+    }
+
     pub(super) fn records(&self) -> impl Iterator<Item = &FailureRecord> {
         self.kept.iter().filter_map(|failure| failure.record.as_ref())
     }
