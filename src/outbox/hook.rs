@@ -110,7 +110,14 @@ impl Outbox {
     pub(super) fn void_ask_about(&mut self, seq: Seq) {
         match &mut self.hook.phase {
             Phase::Asking { asked, .. } if asked.contains(&seq) => self.thaw(false),
-            Phase::Writing { asked } => drop(asked.remove(&seq)),
+            Phase::Writing { asked } => {
+                // A removal may yet fail: the item must not stay frozen then.
+                if asked.remove(&seq)
+                    && let Some(entry) = self.entries.get_mut(&seq)
+                {
+                    entry.flags.frozen = false;
+                }
+            }
             Phase::Asking { .. } | Phase::Idle => {}
         }
     }
@@ -299,6 +306,21 @@ impl Outbox {
         if rekeyed {
             self.rekey(seq);
         }
+    }
+
+    /// Everything that an accepted answer was to write has ended meanwhile: nothing is left to wait for.
+    pub(super) fn drop_empty_answer(&mut self) {
+        let Some(answer) = &self.journal.answer else { return };
+        let deletes = answer.deletes.iter().any(|&seq| self.is_settling(seq));
+        let stands = deletes || answer.puts.iter().any(|seq| self.entries.contains_key(seq));
+        if !stands && !self.journal.is_writing_answer() {
+            self.journal.answer = None;
+            self.answer_is_durable();
+        }
+    }
+
+    fn is_settling(&self, seq: Seq) -> bool {
+        matches!(self.entries.get(&seq), Some(entry) if matches!(entry.stage, Stage::Settling(_)))
     }
 
     pub(super) fn answer_is_durable(&mut self) {

@@ -303,6 +303,12 @@ impl Journal {
         jobs.iter().any(|job| matches!(job, Job::Delete(at, _) | Job::Bury(at, _) if *at == seq))
     }
 
+    /// Whether the transaction in flight is the hook's answer.
+    pub(super) fn is_writing_answer(&self) -> bool {
+        let request = self.in_flight.as_ref();
+        request.is_some_and(|request| matches!(request.kind, Kind::Persist { answer: true, .. }))
+    }
+
     /// Whether nothing is asked of storage, nor waits to be.
     pub(super) fn is_at_rest(&self) -> bool {
         self.in_flight.is_none() && self.is_idle() && self.want.is_empty()
@@ -391,13 +397,7 @@ impl Outbox {
         let now = self.now;
         if self.journal.answer.is_some() && self.journal.retry.put.is_due(now) {
             self.batch_answer(&mut batch);
-            if !batch.jobs.is_empty() {
-                return batch;
-            }
-            // Everything it was about has ended meanwhile.
-            self.journal.answer = None;
-            self.answer_is_durable();
-            batch.answer = false;
+            return batch;
         }
         let (free, put) = (self.journal.retry.free.is_due(now), self.journal.retry.put.is_due(now));
         if free {

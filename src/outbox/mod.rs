@@ -192,6 +192,7 @@ impl Outbox {
             Input::Answered { ask, verdicts } => self.answered(ask, verdicts, effects),
         }
         self.expire(effects);
+        self.drop_empty_answer();
         self.pump(effects);
         self.request(effects);
         self.set_sleep(effects);
