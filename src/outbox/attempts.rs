@@ -135,8 +135,9 @@ impl Outbox {
         self.void_ask_about(seq);
         let entry = self.entries.get_mut(&seq).expect("an item that settles is an entry");
         entry.flags.told = true;
-        let squashed = self.squashed.get(&seq).map_or(&[][..], Vec::as_slice);
-        Self::tell(&entry.item.id, squashed, &outcome, fx);
+        // What is squashed into it from here on is told when it is gone.
+        let squashed = self.squashed.remove(&seq).unwrap_or_default();
+        Self::tell(core::iter::once(&entry.item.id).chain(&squashed), &outcome, fx);
         let failure = failure.map(|failure| record::encode_failure(&failure));
         self.journal.puts.remove(&seq);
         let queue = if failure.is_some() { &mut self.journal.buries } else { &mut self.journal.deletes };
@@ -144,9 +145,9 @@ impl Outbox {
         self.set_stage(seq, Stage::Settling(Box::new(Settlement { outcome, failure })));
     }
 
-    /// Tells the outcome to the item's waiters, and to those of the items squashed into it (R17, R29).
-    fn tell(id: &ItemId, squashed: &[ItemId], outcome: &Outcome, fx: &mut Effects) {
-        for id in core::iter::once(id).chain(squashed) {
+    /// Tells the outcome to the waiters of these items: one and those squashed into it (R17, R29).
+    fn tell<'a>(ids: impl Iterator<Item = &'a ItemId>, outcome: &Outcome, fx: &mut Effects) {
+        for id in ids {
             Self::notify(fx, Event::Resolved { id: id.clone(), outcome: outcome.clone() });
         }
     }
@@ -157,10 +158,10 @@ impl Outbox {
         self.void_ask_about(seq);
         let Some(entry) = self.take_entry(seq) else { return };
         let squashed = self.squashed.remove(&seq).unwrap_or_default();
+        let own = (!entry.flags.told).then_some(&entry.item.id);
         match &outcome {
             Outcome::Squashed { into } => self.hand_over(&entry.item.id, squashed, into, fx),
-            outcome if !entry.flags.told => Self::tell(&entry.item.id, &squashed, outcome, fx),
-            _ => {}
+            outcome => Self::tell(own.into_iter().chain(&squashed), outcome, fx),
         }
         Self::view(fx, ViewChange::Left { place: Place::Stored(seq), outcome: Some(outcome.clone()) });
         Self::notify(fx, Event::Settled { id: entry.item.id, seq, outcome });
@@ -176,7 +177,7 @@ impl Outbox {
     /// a survivor they are gone.
     fn hand_over(&mut self, id: &ItemId, squashed: Vec<ItemId>, into: &ItemId, fx: &mut Effects) {
         let Some(&Place::Stored(survivor)) = self.ids.find(into) else {
-            return Self::tell(id, &squashed, &Outcome::Gone, fx);
+            return Self::tell(core::iter::once(id).chain(&squashed), &Outcome::Gone, fx);
         };
         let handed = self.squashed.entry(survivor).or_default();
         for id in core::iter::once(id.clone()).chain(squashed) {
