@@ -53,7 +53,8 @@ impl Outbox {
     fn acquired(&mut self, snapshot: Snapshot, fx: &mut Effects) {
         self.read_works(fx);
         let fence = Fence { store: snapshot.store, epoch: snapshot.epoch };
-        let leads = self.role == Role::Elected;
+        // Elected anew since it was asked: the acquire that is still wanted is the one that counts.
+        let leads = self.role == Role::Elected && !self.journal.want.acquire;
         self.apply(snapshot, leads, fx);
         self.clear_doubt(fx);
         if !leads {
