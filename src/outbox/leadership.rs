@@ -72,6 +72,7 @@ impl Outbox {
         if self.is_follower() {
             self.role = Role::Elected;
             self.journal.want.acquire = true;
+            self.journal.failing_since = None; // what failed for a follower is tried anew
         }
     }
 
