@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::{
     Effects, Outbox,
     entry::Stage,
-    journal::{CallKind, CallWrite, Class, Job, Kind, MAX_WRITES, Retries, Retry},
+    journal::{CallKind, CallWrite, Class, Job, Kind, MAX_WRITES, Request, Retries, Retry},
 };
 use crate::{
     effect::{Effect, Event, Place, Reply, ViewChange},
@@ -30,8 +30,13 @@ struct Done {
 
 impl Outbox {
     pub(super) fn persisted(&mut self, op: OpId, result: Result<Committed, StorageError>, fx: &mut Effects) {
-        let Some(request) = self.journal.in_flight.take_if(|request| request.op == op) else { return };
+        let asked = |request: &mut Request| request.op == op && !request.is_read();
+        let Some(request) = self.journal.in_flight.take_if(asked) else { return };
         let Kind::Persist { jobs, fence, answer } = request.kind else { return };
+        // An answer that leaves writes out says nothing of them: look.
+        let result = result.and_then(|committed| {
+            if committed.results.len() == jobs.len() { Ok(committed) } else { Err(StorageError::Unknown) }
+        });
         match result {
             Ok(committed) => self.committed(jobs, answer, request.since, &committed, fx),
             Err(StorageError::Fenced) => self.fenced_out(jobs, fx),

@@ -165,6 +165,13 @@ pub(super) struct Request {
     pub(super) gave_up: bool,
 }
 
+impl Request {
+    /// Whether it is answered by `Loaded`; an answer of the other kind is a driver's mistake and ignored.
+    pub(super) fn is_read(&self) -> bool {
+        !matches!(self.kind, Kind::Persist { .. })
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Kind {
     /// What it is to satisfy beside the acquire.
@@ -294,7 +301,7 @@ impl Journal {
 
     /// Whether a read is in flight.
     pub(super) fn is_reading(&self) -> bool {
-        self.in_flight.as_ref().is_some_and(|request| !matches!(request.kind, Kind::Persist { .. }))
+        self.in_flight.as_ref().is_some_and(Request::is_read)
     }
 
     /// Whether the transaction in flight deletes this item.

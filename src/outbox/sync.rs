@@ -5,7 +5,7 @@ use alloc::{boxed::Box, collections::BTreeSet, string::String, vec::Vec};
 use super::{
     Effects, Known, Outbox,
     entry::{Entry, Stage},
-    journal::{Kind, Want},
+    journal::{Kind, Request, Want},
     leadership::Role,
 };
 use crate::{
@@ -29,7 +29,8 @@ const STALE_MS: u64 = 4_000;
 
 impl Outbox {
     pub(super) fn loaded(&mut self, op: OpId, result: Result<Snapshot, StorageError>, fx: &mut Effects) {
-        let Some(request) = self.journal.in_flight.take_if(|request| request.op == op) else { return };
+        let asked = |request: &mut Request| request.op == op && request.is_read();
+        let Some(request) = self.journal.in_flight.take_if(asked) else { return };
         match (request.kind, result) {
             (Kind::Acquire(_), Ok(snapshot)) => self.acquired(snapshot, fx),
             (Kind::Load(want), Ok(snapshot)) => self.load_done(want, snapshot, request.since, fx),
@@ -45,7 +46,7 @@ impl Outbox {
                 }
                 self.journal.want.acquire = self.role == Role::Elected;
             }
-            (Kind::Persist { .. }, Ok(_)) => {} // a driver's mistake: ignored, and nothing is lost
+            (Kind::Persist { .. }, Ok(_)) => {} // no read
         }
     }
 
