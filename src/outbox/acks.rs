@@ -204,6 +204,11 @@ impl Outbox {
             self.failures.remove(failure);
         }
         let id = writing.item.id.clone();
+        // Storage had the place and the id to give: what was known to have them is gone.
+        let at_place = self.entries.contains_key(&seq).then_some(seq);
+        for gone in at_place.into_iter().chain(self.seq_of(&id)) {
+            self.lost(gone, None, fx);
+        }
         self.advance_through(seq);
         let (from, to) = (Place::Writing(local), Place::Stored(seq));
         Self::view(fx, ViewChange::Moved { from, to });

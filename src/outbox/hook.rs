@@ -214,7 +214,7 @@ impl Outbox {
         Ok(())
     }
 
-    fn seq_of(&self, id: &ItemId) -> Option<Seq> {
+    pub(super) fn seq_of(&self, id: &ItemId) -> Option<Seq> {
         match self.ids.find(id)? {
             Place::Stored(seq) => Some(*seq),
             Place::Writing(_) => None,

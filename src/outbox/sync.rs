@@ -196,6 +196,9 @@ impl Outbox {
             self.clamp(&mut item);
         }
         self.claim_writing(seq, &item, fx);
+        if self.entries.get(&seq).is_some_and(|entry| entry.item.id != item.id) {
+            self.lost(seq, None, fx); // the store was made anew, and gave its place to another
+        }
         if self.entries.contains_key(&seq) {
             self.replace_item(seq, item, parked, fx);
         } else {
@@ -317,7 +320,7 @@ impl Outbox {
     }
 
     /// An item is stored no more, and it was not this replica's delete that ended it (as far as known).
-    fn lost(&mut self, seq: Seq, outcome: Option<Outcome>, fx: &mut Effects) {
+    pub(super) fn lost(&mut self, seq: Seq, outcome: Option<Outcome>, fx: &mut Effects) {
         self.quarantined.remove(&seq);
         let Some(entry) = self.entries.get(&seq) else { return };
         let by_record = || {
