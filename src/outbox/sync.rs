@@ -192,9 +192,7 @@ impl Outbox {
                 Decoded::Opaque { item, problem: Some(_) } => (item, Some(ParkReason::Unreadable)),
                 Decoded::Unreadable { problem } => return self.quarantine(row, problem, fx),
             };
-        if acquiring {
-            self.clamp(&mut item);
-        }
+        self.clamp(&mut item);
         self.claim_writing(seq, &item, fx);
         if self.entries.get(&seq).is_some_and(|entry| entry.item.id != item.id) {
             self.lost(seq, None, fx); // the store was made anew, and gave its place to another
