@@ -280,12 +280,13 @@ impl Outbox {
         let open = self.may_send() == Send::Yes && self.slots.has_room(self.now, false);
         let calm = !self.journal.separate && self.journal.unclaimed.is_none() && !self.queues.has_ready();
         let free = |lane| !self.lanes.is_occupied(&lane) && !self.writing_lanes.contains_key(&lane);
-        let first = if item.barrier {
-            self.is_empty()
-        } else {
-            self.barriers.is_empty() && !self.writing.values().any(|writing| writing.item.barrier)
+        // Last, as it looks at all that is being written; if all else holds, that is little.
+        let first = || {
+            let alone = item.barrier && self.is_empty();
+            let barrier_ahead = || self.writing.values().any(|writing| writing.item.barrier);
+            alone || !item.barrier && self.barriers.is_empty() && !barrier_ahead()
         };
-        open && calm && first && lane_keys(&item.key).all(free)
+        open && calm && lane_keys(&item.key).all(free) && first()
     }
 
     /// The claim of `attempt`, asked for at `requested`, is durable.
