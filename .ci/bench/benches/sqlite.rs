@@ -9,7 +9,7 @@ use std::{
 };
 
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput};
-use outbox::{Json, Mutator, record};
+use outbox::{Item, Json, Mutator, record};
 use outbox_bench::{MUTATOR, item, item_in};
 use outbox_tokio::{Attempt, EnqueueOptions, Executor, Handle, MutatorError};
 use rusqlite::Connection;
@@ -90,11 +90,11 @@ fn enqueue(criterion: &mut Criterion, runtime: &Runtime, enqueuers: u64) {
     group.throughput(Throughput::Elements(enqueuers));
     group.bench_function(BenchmarkId::from_parameter(enqueuers), |bencher| {
         bencher.iter_custom(|count| {
-            let first = enqueued + 1;
+            let items: Vec<_> = (enqueued + 1..=enqueued + count * enqueuers).map(item).collect();
             enqueued += count * enqueuers;
             runtime.block_on(async {
                 let start = Instant::now();
-                fill(&executor, first, count, enqueuers, None).await;
+                fill(&executor, &items, enqueuers).await;
                 start.elapsed()
             })
         });
@@ -125,7 +125,8 @@ fn drain(criterion: &mut Criterion, runtime: &Runtime, max_concurrency: u32) {
 async fn drain_once(max_concurrency: u32) -> Duration {
     let folder = folder();
     let executor = held(&folder, max_concurrency).await;
-    let handles = fill(&executor, 1, DRAINED / 50, 50, Some(DRAIN_LANES)).await;
+    let items: Vec<_> = (1..=DRAINED).map(|n| item_in(n, &format!("lane-{}", n % DRAIN_LANES))).collect();
+    let handles = fill(&executor, &items, ENQUEUERS).await;
     let start = Instant::now();
     executor.resume(HELD).await.expect("the executor runs");
     for handle in handles {
@@ -155,15 +156,14 @@ async fn held(folder: &TempDir, max_concurrency: u32) -> Executor {
     executor
 }
 
-/// `each` enqueues one after another in each of `tasks` tasks, numbered from `first`.
-async fn fill(executor: &Executor, first: u64, each: u64, tasks: u64, lanes: Option<u64>) -> Vec<Handle> {
+/// Enqueues `items`, spread over so many tasks that each wait for one enqueue after another.
+async fn fill(executor: &Executor, items: &[Item], tasks: u64) -> Vec<Handle> {
     let mut filling = JoinSet::new();
-    for task in 0..tasks {
-        let executor = executor.clone();
+    for share in items.chunks(items.len().div_ceil(tasks as usize)) {
+        let (executor, share) = (executor.clone(), share.to_vec());
         filling.spawn(async move {
-            let mut handles = Vec::new();
-            for n in (first + task * each)..(first + (task + 1) * each) {
-                let item = lanes.map_or_else(|| item(n), |lanes| item_in(n, &format!("lane-{}", n % lanes)));
+            let mut handles = Vec::with_capacity(share.len());
+            for item in share {
                 let options = EnqueueOptions::new().id(item.id);
                 let handle = executor.enqueue_with(MUTATOR, &item.args, options).await;
                 handles.push(handle.expect("the item can be stored"));
