@@ -287,9 +287,9 @@ impl Outbox {
         }
         if let Some(args) = rewrite.args.filter(|args| *args != item.args) {
             item.args = args;
-            item.rewrites += 1;
+            item.rewrites = item.rewrites.saturating_add(1);
             item.idempotency_key = item.idempotency_key.as_deref().map(|key| next_key(key, item.rewrites));
-            entry.first_attempt = item.retry_count + 1;
+            entry.first_attempt = item.retry_count.saturating_add(1);
         }
         if let Some(key) = key {
             item.key = key.clone();
@@ -334,5 +334,5 @@ fn next_key(key: &str, rewrites: u32) -> Arc<str> {
         0 | 1 => key,
         _ => key.rsplit_once('.').map_or(key, |(stem, _)| stem),
     };
-    Arc::from(alloc::format!("{stem}.{}", rewrites + 1))
+    Arc::from(alloc::format!("{stem}.{}", u64::from(rewrites) + 1))
 }

@@ -361,7 +361,10 @@ impl Outbox {
 
     pub(super) fn poked(&mut self, poke: Poke, fx: &mut Effects) {
         self.presence.heard(self.now);
-        let Some(known) = self.known else { return };
+        let Some(known) = self.known else {
+            self.journal.want.since |= self.journal.is_reading(); // the first load may be older than this
+            return;
+        };
         let Poke::Committed { from, to, settled, changed, more } = poke else {
             self.journal.want.since = true;
             return;
