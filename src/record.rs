@@ -120,9 +120,6 @@ pub fn decode_failure(
 }
 
 /// Replaces the args in a record's text, for a mutator's `upgrade` (R23).
-///
-/// # Panics
-/// Never: an item holds only what JSON can carry.
 #[must_use]
 pub fn with_args(mut item: Item, args: Json) -> Arc<str> {
     item.args = args;

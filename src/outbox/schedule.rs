@@ -17,7 +17,7 @@ use crate::{
 /// While offline, one item goes out this often: online flags lie (R8).
 pub(super) const PROBE_MS: u64 = 60_000;
 /// A claim whose ack took longer is checked by a fenced read: the tab may have been frozen (R2).
-const STALE_MS: u64 = 4_000;
+pub(super) const STALE_MS: u64 = 4_000;
 
 /// The entries that nothing but time, slots or the hook keeps from being sent.
 ///

@@ -7,6 +7,7 @@ use super::{
     entry::{Entry, Stage},
     journal::{Kind, Request, Want},
     leadership::Role,
+    schedule::STALE_MS,
 };
 use crate::{
     backoff,
@@ -24,8 +25,6 @@ use crate::{
 const LEADER_CHECK_MS: u64 = 5_000;
 /// … any other replica this often.
 const FOLLOWER_CHECK_MS: u64 = 30_000;
-/// A fenced read whose answer took longer proves nothing any more (R2).
-const STALE_MS: u64 = 4_000;
 
 impl Outbox {
     pub(super) fn loaded(&mut self, op: OpId, result: Result<Snapshot, StorageError>, fx: &mut Effects) {
