@@ -6,10 +6,7 @@
 mod common;
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -18,7 +15,7 @@ use outbox_tokio::{
     Attempt, Executor, MutatorError, Settled,
     outbox::{Mutator, Reason},
 };
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 #[tokio::test]
 async fn removing_an_item_in_flight_cancels_its_attempt_r18() {
@@ -96,17 +93,15 @@ async fn offline_items_wait_and_go_out_when_online_r8() {
 #[tokio::test]
 async fn shutdown_respects_its_limit_and_loses_nothing() {
     let folder = Folder::new();
-    let hang = Arc::new(AtomicBool::new(true));
+    let answering = Arc::new(Semaphore::new(0));
     let started = Arc::new(Notify::new());
     let start = || {
-        let (hang, started) = (Arc::clone(&hang), Arc::clone(&started));
+        let (answering, started) = (Arc::clone(&answering), Arc::clone(&started));
         let send = move |attempt: Attempt<Todo>| {
-            let (hangs, started) = (hang.load(Ordering::SeqCst), Arc::clone(&started));
+            let (answering, started) = (Arc::clone(&answering), Arc::clone(&started));
             async move {
                 started.notify_one();
-                if hangs {
-                    std::future::pending::<()>().await;
-                }
+                let _answer = answering.acquire().await.expect("it is never closed");
                 Ok(attempt.number)
             }
         };
@@ -121,9 +116,9 @@ async fn shutdown_respects_its_limit_and_loses_nothing() {
     assert!(asked.elapsed() < Duration::from_secs(5), "but not for long: {:?}", asked.elapsed());
     assert_eq!(stopped.given_up, 1);
 
-    hang.store(false, Ordering::SeqCst);
     let second = start().await.unwrap();
     let handle = second.handle(item).await.unwrap().typed::<u32>();
+    answering.add_permits(1);
     assert_eq!(within("the outcome", handle).await.unwrap(), Settled::Committed(Some(2)));
 }
 

@@ -12,6 +12,7 @@ use outbox_tokio::{
     Attempt, EnqueueOptions, Executor, ExecutorError, MutatorError, Settled, StartError, WaitError,
     outbox::{CallError, InputError, Json, Key, Mutator},
 };
+use tokio::sync::Semaphore;
 
 #[tokio::test]
 async fn an_enqueued_mutation_is_sent_and_its_result_comes_back() {
@@ -86,18 +87,27 @@ async fn what_is_pending_survives_a_restart_and_is_sent_in_order() {
     assert!(matches!(stopped, WaitError::Stopped { .. }), "{stopped}");
 
     let sent = Arc::new(Mutex::new(Vec::new()));
-    let log = Arc::clone(&sent);
+    let asked_for = Arc::new(Semaphore::new(0)); // nothing is sent until every handle is had
+    let (log, gate) = (Arc::clone(&sent), Arc::clone(&asked_for));
     let second = folder
         .builder()
         .mutator(Mutator::<Todo>::new("addTodo").key(|_| "one lane"), move |attempt: Attempt<Todo>| {
-            log.lock().unwrap().push(attempt.args.id.clone());
-            async move { Ok(attempt.args.id) }
+            let (log, gate) = (Arc::clone(&log), Arc::clone(&gate));
+            async move {
+                let _open = gate.acquire().await.expect("it is never closed");
+                log.lock().unwrap().push(attempt.args.id.clone());
+                Ok(attempt.args.id)
+            }
         })
         .start()
         .await
         .unwrap();
-    for (n, id) in ids.into_iter().enumerate() {
-        let handle = second.handle(id).await.unwrap().typed::<String>();
+    let mut handles = Vec::new();
+    for id in ids {
+        handles.push(second.handle(id).await.unwrap().typed::<String>());
+    }
+    asked_for.add_permits(1);
+    for (n, handle) in handles.into_iter().enumerate() {
         assert_eq!(within("the outcome", handle).await.unwrap(), Settled::Committed(Some(n.to_string())));
     }
     drained(&second).await;
