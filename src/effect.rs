@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// One thing to do, in order. Closed on purpose: a driver carries out every one of them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Effect {
     // Storage: answered by an input with the same `op`; one is in flight at a time (R4).
@@ -125,7 +125,7 @@ pub enum Reply {
 }
 
 /// An item that the hook is asked about (R17).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AskedItem {
     /// The item.
@@ -156,7 +156,7 @@ pub enum Place {
 }
 
 /// One change of the list of pending items (R22).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ViewChange {
     /// An item appeared, or its args changed.
