@@ -1,0 +1,15 @@
+//! Seeded fault simulation for [`outbox`]: find any bug from a seed, shrink it, show it.
+//!
+//! [`swarm`](swarm::swarm) draws a [`Scenario`](scenario::Scenario) from a seed; [`run`] plays it with the
+//! real core in a simulated world and watches with every [`oracle`].
+
+pub mod app;
+pub mod moment;
+pub mod oracle;
+pub mod rng;
+pub mod scenario;
+pub mod standard;
+pub mod swarm;
+pub mod world;
+
+pub use world::{Report, Violation, run, run_with};

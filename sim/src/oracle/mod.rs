@@ -1,0 +1,29 @@
+//! Oracles: what must hold, each in its own file, each named after its rules.
+//!
+//! An oracle sees every [`Moment`] and may look at the whole [`World`]; it keeps what it must remember
+//! itself, apart from the core, and says precisely what it compared to what.
+
+pub mod liveness;
+
+use crate::{moment::Moment, scenario::Scenario, world::World};
+
+/// A judge of one promise.
+pub trait Oracle {
+    /// Its name, as reports cite it.
+    fn name(&self) -> &'static str;
+
+    /// The rules it judges, such as `R1`.
+    fn rules(&self) -> &'static [&'static str];
+
+    /// Something happened; `world` is as it is right then.
+    ///
+    /// # Errors
+    /// What is violated, in words: what was expected, and what was found.
+    fn see(&mut self, world: &World, moment: &Moment<'_>) -> Result<(), String>;
+}
+
+/// All oracles of the core.
+#[must_use]
+pub fn all(_scenario: &Scenario) -> Vec<Box<dyn Oracle>> {
+    vec![Box::new(liveness::Liveness)]
+}
