@@ -1,8 +1,6 @@
 //! Liveness (R5, R6, R8, R10, R11, R13, R26, R28): after the heal everything drains, somebody leads, and
 //! nobody misses anything, within a bound computed from the scenario.
 
-use outbox::Item;
-
 use super::Oracle;
 use crate::{
     moment::Moment,
@@ -46,6 +44,13 @@ pub fn bound_ms(scenario: &Scenario) -> u64 {
         _ => 0,
     };
     let slow_ms = scenario.faults.iter().map(slowest).max().unwrap_or(0);
+    // A floor of a day that has not come yet is all that is left of one that was set by another clock (R30).
+    let floors = scenario.faults.iter().any(|fault| {
+        matches!(fault.what, What::Unavailable { retry_after, .. } if retry_after != RetryAfter::None)
+    });
+    let steps_back =
+        scenario.faults.iter().any(|fault| matches!(fault.what, What::StepClock { by_ms } if by_ms < 0));
+    let slow_ms = if floors && steps_back { slow_ms.max(RETRY_AFTER_CAP_MS) } else { slow_ms };
     // All in one lane, one after another: each a claim, a request, a delete, an ask of the hook.
     let each_ms = 6 * options.storage_ms.1 + 2 * options.network_ms.1 + options.hook_ms.1 + 3_000;
     LEADER_MS + CHECK_MS + HOOK_MS + BACKOFF_CAP_MS + slow_ms + options.timeout_ms + items * each_ms
@@ -74,8 +79,7 @@ impl Oracle for Liveness {
             return Err(format!("{stored} items are still stored {bound_ms} ms after the heal"));
         }
         for page in world.tabs.iter().filter_map(|tab| tab.page.as_ref()) {
-            let left = |item: &&Item| item.seq.is_none_or(|seq| !world.planted.contains(&seq));
-            if let Some(item) = page.outbox.pending().find(left) {
+            if let Some(item) = page.outbox.pending().next() {
                 return Err(format!("{} still shows {} {bound_ms} ms after the heal", page.name(), item.id));
             }
             if let Some((call, id)) = page.calls.first_key_value() {

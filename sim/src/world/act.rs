@@ -30,9 +30,7 @@ impl Play<'_> {
         let Some(id) = open else { return };
         match &step.action {
             Action::Enqueue { item, mutator, args } => self.enqueue(id, *item, mutator, args),
-            Action::Remove { item } => {
-                self.call(id, number(*item), |call, id| Input::Remove { call, id });
-            }
+            Action::Remove { item } => self.remove(id, number(*item)),
             Action::RetryFailure { item } => {
                 self.world.retried += 1;
                 let new = ItemId::new(format!("i{item}r{}", self.world.retried)).expect("a short id");
@@ -86,6 +84,10 @@ impl Play<'_> {
             page.calls.insert(call, item.clone());
         }
         self.feed(id, input(call, item));
+    }
+
+    pub(super) fn remove(&mut self, id: PageId, item: ItemId) {
+        self.call(id, item, |call, id| Input::Remove { call, id });
     }
 
     fn pause(&mut self, id: PageId, reason: &str) {

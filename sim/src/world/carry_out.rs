@@ -6,8 +6,8 @@ use std::{
 };
 
 use outbox::{
-    AskedItem, AttemptId, AttemptOutcome, Class, Effect, Failure, HookError, Input, Item, ItemId, RetryBatch,
-    SerializedError, Timestamp, Verdict,
+    AskedItem, AttemptId, AttemptOutcome, Class, Effect, Event as Told, Failure, HookError, Input, Item,
+    ItemId, ParkReason, RetryBatch, SerializedError, Timestamp, Verdict,
     lease::{ElectionEffect, ElectionInput},
 };
 
@@ -25,6 +25,8 @@ use crate::{
 
 /// A refused connection is noticed after so long.
 const REFUSED_MS: u64 = 2;
+/// One way after the heal takes no longer: shorter than any mutator's timeout allows.
+const HEALED_NETWORK_MS: u64 = 300;
 /// More than any `Retry-After` may ask for.
 const ABSURD_MS: u64 = 1 << 50;
 
@@ -68,6 +70,11 @@ impl Play<'_> {
             Effect::View(change) => {
                 if let Some(page) = self.page_mut(id) {
                     page.fold(&change);
+                }
+            }
+            Effect::Notify(Told::Parked { reason: ParkReason::Attempts { .. }, .. }) => {
+                if let Some(page) = self.page_mut(id) {
+                    page.exhausted = true;
                 }
             }
             Effect::Notify(_) => {}
@@ -128,7 +135,10 @@ impl Play<'_> {
         let mut faults = self.world.faults_at(id.tab, EffectKind::Dispatch);
         faults.extend(self.world.faults_of(&item.id));
         let world = &mut self.world;
-        let (now_ms, network_ms) = (world.now_ms, world.scenario.options.network_ms);
+        let (now_ms, mut network_ms) = (world.now_ms, world.scenario.options.network_ms);
+        if world.healed {
+            network_ms.1 = network_ms.1.min(HEALED_NETWORK_MS);
+        }
         let (entity, n) = (attempt.seq.0, u64::from(attempt.attempt));
         let mut way_ms = world.streams.within(network_ms, entity, Draw::Request, n);
         let mut plan = RequestPlan {
@@ -389,8 +399,10 @@ impl Play<'_> {
     // --- The lock.
 
     pub(super) fn queue_for_lock(&mut self, id: PageId) {
-        self.world.locks.request(id);
-        self.look_at_lock();
+        if self.page(id).is_some_and(|page| page.election.is_none()) {
+            self.world.locks.request(id);
+            self.look_at_lock();
+        }
     }
 
     pub(super) fn release_lock(&mut self, id: PageId) {
@@ -448,7 +460,7 @@ impl Play<'_> {
         let old = self.world.locks.steal(id);
         if let Some(old) = old {
             let way_ms = self.message_ms(old.tab);
-            self.post(old, way_ms, Mail::Input(Box::new(Input::Deposed)));
+            self.post(old, way_ms, Mail::Deposed);
         }
         self.lock_changed(id);
     }

@@ -1,6 +1,6 @@
 //! The end of all faults, and the end of the run.
 
-use outbox::{Input, Trigger};
+use outbox::{Input, Item, ItemId, Trigger};
 
 use super::{
     play::Play,
@@ -41,20 +41,39 @@ impl Play<'_> {
         self.world.queue.push(self.world.now_ms, WORLD, Event::Resume);
     }
 
-    /// Takes back every pause that is stored.
+    /// Takes back every pause that is stored, and reloads old pages that say that they can do no more.
     pub(super) fn resume_all(&mut self) {
+        let newest = self.app.newest_build();
+        let pages = self.world.tabs.iter().filter_map(|tab| tab.page.as_ref());
+        let old: Vec<PageId> =
+            pages.filter(|page| page.exhausted && page.build != newest).map(|page| page.id).collect();
+        for id in old {
+            self.end(id, false);
+            self.open(id.tab, newest);
+        }
         let reasons: Vec<String> = self.world.store.memory().paused().map(String::from).collect();
         let Some(id) = self.world.page(0).map(|page| page.id) else { return };
         for reason in reasons {
             self.resume(id, &reason);
         }
+        self.remove_strange(id);
         self.world.queue.push(self.world.now_ms + RESUME_EVERY_MS, WORLD, Event::Resume);
+    }
+
+    /// Takes out the rows that no build can read and that hold their lanes, and every barrier, for good.
+    fn remove_strange(&mut self, id: PageId) {
+        let Some(page) = self.page(id) else { return };
+        let strange = |item: &&Item| item.seq.is_some_and(|seq| self.world.planted.contains(&seq));
+        let ids: Vec<ItemId> = page.outbox.pending().filter(strange).map(|item| item.id.clone()).collect();
+        for item in ids {
+            self.remove(id, item);
+        }
     }
 
     /// After the heal: nothing is stored but what nobody here enqueued, and every page knows it.
     pub(super) fn is_quiet(&self) -> bool {
         let world = &self.world;
-        if !world.healed || world.store.memory().rows().len() != world.planted.len() {
+        if !world.healed || !world.store.memory().rows().all(|(seq, _)| world.planted.contains(&seq)) {
             return false;
         }
         let mut pages = world.tabs.iter().filter_map(|tab| tab.page.as_ref());
@@ -64,10 +83,7 @@ impl Play<'_> {
                     && page.outbox.is_durable()
                     && page.flights.is_empty()
                     && page.calls.is_empty()
-                    && page
-                        .outbox
-                        .pending()
-                        .all(|item| item.seq.is_some_and(|seq| world.planted.contains(&seq)))
+                    && page.outbox.is_empty()
             })
     }
 

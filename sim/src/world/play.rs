@@ -207,6 +207,7 @@ impl Play<'_> {
             flights: BTreeMap::new(),
             asked_storage: false,
             deaf: false,
+            exhausted: false,
             calls: BTreeMap::new(),
             view: BTreeMap::new(),
             inbox: std::collections::VecDeque::new(),
@@ -273,6 +274,10 @@ impl Play<'_> {
                 self.feed_election(id, ElectionInput::Tick);
             }
             Mail::Tick { .. } | Mail::ElectionTick { .. } => {}
+            Mail::Deposed => {
+                self.feed(id, Input::Deposed);
+                self.queue_for_lock(id);
+            }
             Mail::Elected => {
                 if self.world.locks.holder == Some(id) {
                     self.feed(id, Input::Elected);

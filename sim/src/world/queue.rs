@@ -55,6 +55,8 @@ pub(super) enum Mail {
     ElectionTick { timer: u64 },
     /// The page holds the leader's lock.
     Elected,
+    /// The lock was taken from it: it queues again.
+    Deposed,
 }
 
 /// What the drawn faults make of a storage request.

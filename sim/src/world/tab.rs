@@ -59,6 +59,8 @@ pub struct Page {
     pub asked_storage: bool,
     /// The storage request under way will never be answered.
     pub deaf: bool,
+    /// It told that an item has used up its attempts (R16): a build with another limit may help.
+    pub exhausted: bool,
     /// Calls without a reply.
     pub calls: BTreeMap<CallId, ItemId>,
     /// The list of pending items as a view would hold it, folded from the changes alone (R22).
