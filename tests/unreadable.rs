@@ -57,6 +57,21 @@ fn it_is_surfaced_again_after_a_restart() {
 }
 
 #[test]
+fn an_item_whose_place_now_holds_garbage_is_gone_and_back_when_it_can_be_read_again() {
+    let mut world = World::shared(2);
+    world.pause(0, "test");
+    world.enqueue(0, "a", "k");
+    assert_eq!(world.shown(1), ["a"]);
+    let (seq, record) = world.store.rows().next().map(|(seq, record)| (seq, record.to_vec())).unwrap();
+    world.store.put_raw(seq, b"garbage".to_vec());
+    world.focus(1);
+    assert_eq!(world.shown(1), [""; 0], "what is shown can be read");
+    world.store.put_raw(seq, record);
+    world.focus(1);
+    assert_eq!(world.shown(1), ["a"]);
+}
+
+#[test]
 fn those_around_it_keep_their_order() {
     let mut world = World::solo();
     world.online(0, false);

@@ -191,6 +191,7 @@ impl Outbox {
                 Decoded::Opaque { item, problem: Some(_) } => (item, Some(ParkReason::Unreadable)),
                 Decoded::Unreadable { problem } => return self.quarantine(row, problem, fx),
             };
+        self.quarantined.remove(&seq);
         self.clamp(&mut item);
         self.claim_writing(seq, &item, fx);
         if self.entries.get(&seq).is_some_and(|entry| entry.item.id != item.id) {
@@ -234,6 +235,9 @@ impl Outbox {
     }
 
     fn quarantine(&mut self, row: Row, problem: String, fx: &mut Effects) {
+        if self.entries.contains_key(&row.seq) {
+            self.finish(row.seq, Outcome::Gone, fx); // the store was made anew, or the row was damaged
+        }
         if self.quarantined.insert(row.seq) {
             Self::notify(fx, Event::Quarantined { seq: row.seq, record: row.record, problem });
         }
