@@ -8,6 +8,7 @@ pub mod moment;
 pub mod oracle;
 pub mod rng;
 pub mod scenario;
+pub mod shrink;
 pub mod standard;
 pub mod swarm;
 pub mod world;
