@@ -1,7 +1,7 @@
 //! Liveness (R5, R6, R8, R10, R11, R13, R26, R28): after the heal everything drains, somebody leads, and
 //! nobody misses anything, within a bound computed from the scenario.
 
-use super::Oracle;
+use super::{Facts, Oracle};
 use crate::{
     moment::Moment,
     scenario::{Action, RetryAfter, Scenario, What},
@@ -69,7 +69,7 @@ impl Oracle for Liveness {
         &["R5", "R6", "R8", "R10", "R11", "R13", "R26", "R28"]
     }
 
-    fn see(&mut self, world: &World, moment: &Moment<'_>) -> Result<(), String> {
+    fn see(&mut self, world: &World, _facts: &Facts, moment: &Moment<'_>) -> Result<(), String> {
         if !matches!(moment, Moment::End) {
             return Ok(());
         }

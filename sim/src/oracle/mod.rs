@@ -1,9 +1,13 @@
 //! Oracles: what must hold, each in its own file, each named after its rules.
 //!
-//! An oracle sees every [`Moment`] and may look at the whole [`World`]; it keeps what it must remember
-//! itself, apart from the core, and says precisely what it compared to what.
+//! An oracle sees every [`Moment`] and may look at the whole [`World`], and at the [`Facts`] that the moments
+//! so far amount to; it keeps what else it must remember itself, apart from the core, and says precisely
+//! what it compared to what.
 
+pub mod facts;
 pub mod liveness;
+
+pub use facts::Facts;
 
 use crate::{moment::Moment, scenario::Scenario, world::World};
 
@@ -15,11 +19,11 @@ pub trait Oracle {
     /// The rules it judges, such as `R1`.
     fn rules(&self) -> &'static [&'static str];
 
-    /// Something happened; `world` is as it is right then.
+    /// Something happened; `world` is as it is right then, and `facts` include it.
     ///
     /// # Errors
     /// What is violated, in words: what was expected, and what was found.
-    fn see(&mut self, world: &World, moment: &Moment<'_>) -> Result<(), String>;
+    fn see(&mut self, world: &World, facts: &Facts, moment: &Moment<'_>) -> Result<(), String>;
 }
 
 /// All oracles of the core.

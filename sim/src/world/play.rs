@@ -65,7 +65,8 @@ pub fn run(app: &dyn App, scenario: &Scenario) -> Report {
 pub fn run_with<'a>(app: &'a dyn App, scenario: &Scenario, sink: Option<Sink<'a>>) -> Report {
     let mut oracles = oracle::all(scenario);
     oracles.extend(app.oracles(scenario));
-    let watch = Watch { oracles, sink, hash: RunHash::default(), moments: 0, found: None };
+    let facts = oracle::Facts::default();
+    let watch = Watch { oracles, facts, sink, hash: RunHash::default(), moments: 0, found: None };
     let world = World::new(Rc::new(scenario.clone()));
     let server = app.server(scenario);
     Play { world, watch, app, server, registries: BTreeMap::new(), effects: Vec::new() }.to_the_end()

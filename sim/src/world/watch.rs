@@ -3,7 +3,10 @@
 use std::hash::{Hash, Hasher};
 
 use super::World;
-use crate::{moment::Moment, oracle::Oracle};
+use crate::{
+    moment::Moment,
+    oracle::{Facts, Oracle},
+};
 
 /// Who else sees every moment: a trace, say.
 pub type Sink<'a> = &'a mut dyn FnMut(&World, &Moment<'_>);
@@ -11,6 +14,7 @@ pub type Sink<'a> = &'a mut dyn FnMut(&World, &Moment<'_>);
 /// What a run is watched with.
 pub(super) struct Watch<'a> {
     pub(super) oracles: Vec<Box<dyn Oracle>>,
+    pub(super) facts: Facts,
     pub(super) sink: Option<Sink<'a>>,
     pub(super) hash: RunHash,
     pub(super) moments: u64,
@@ -28,8 +32,9 @@ impl Watch<'_> {
         if self.found.is_some() {
             return;
         }
+        self.facts.note(world, moment);
         for (at, oracle) in self.oracles.iter_mut().enumerate() {
-            if let Err(what) = oracle.see(world, moment) {
+            if let Err(what) = oracle.see(world, &self.facts, moment) {
                 self.found = Some((at, what));
                 return;
             }
