@@ -11,6 +11,8 @@ pub mod scenario;
 pub mod shrink;
 pub mod standard;
 pub mod swarm;
+pub mod trace;
+pub mod viewer;
 pub mod world;
 
 pub use world::{Report, Violation, run, run_with};

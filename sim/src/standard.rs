@@ -49,6 +49,9 @@ pub struct Args {
 
 impl Args {
     /// As JSON.
+    ///
+    /// # Panics
+    /// Never: texts and numbers are JSON.
     #[must_use]
     pub fn json(&self) -> Json {
         Json::from_value(self).expect("texts and numbers are JSON")

@@ -69,7 +69,7 @@ pub fn run_with<'a>(app: &'a dyn App, scenario: &Scenario, sink: Option<Sink<'a>
     let watch = Watch { oracles, facts, sink, hash: RunHash::default(), moments: 0, found: None };
     let world = World::new(Rc::new(scenario.clone()));
     let server = app.server(scenario);
-    Play { world, watch, app, server, registries: BTreeMap::new(), effects: Vec::new() }.to_the_end()
+    Play { world, watch, app, server, registries: BTreeMap::new(), effects: Vec::new() }.finish()
 }
 
 /// A run under way.
@@ -85,7 +85,7 @@ pub(super) struct Play<'a> {
 }
 
 impl Play<'_> {
-    fn to_the_end(mut self) -> Report {
+    fn finish(mut self) -> Report {
         self.plan();
         let end = loop {
             if self.is_over() {

@@ -114,17 +114,12 @@ const DETERMINISM: &str = "determinism";
 impl Hunt {
     fn play(&self, seed: u64, twice: bool) {
         let scenario = swarm(seed);
-        let violation = match show::play(&scenario) {
-            Ok(report) => {
-                let again = twice.then(|| show::play(&scenario).map_or(0, |again| again.hash));
-                let differs = again.is_some_and(|hash| hash != report.hash);
-                if let Ok(mut sums) = self.sums.lock() {
-                    sums.add(&report);
-                }
-                report.violation.clone().or_else(|| differs.then(|| two_ends(&report)))
-            }
-            Err(panic) => Some(panic),
-        };
+        let report = show::play(&scenario);
+        let differs = twice && show::play(&scenario).hash != report.hash;
+        if let Ok(mut sums) = self.sums.lock() {
+            sums.add(&report);
+        }
+        let violation = report.violation.clone().or_else(|| differs.then(|| two_ends(&report)));
         if let Some(violation) = violation {
             self.stop.store(true, Ordering::Relaxed);
             if let Ok(mut found) = self.found.lock() {

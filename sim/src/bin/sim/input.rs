@@ -19,7 +19,8 @@ pub(crate) fn scenario(given: &str) -> Result<Named, String> {
     let text = fs::read_to_string(path).map_err(|error| {
         format!("cannot read {given}: {error}; give a seed (a number) or a scenario's file")
     })?;
-    let scenario = serde_json::from_str(&text)
-        .map_err(|error| format!("{given} is not a scenario: {error}; `cargo sim shrink` writes such files"))?;
+    let scenario = serde_json::from_str(&text).map_err(|error| {
+        format!("{given} is not a scenario: {error}; `cargo sim shrink` writes such files")
+    })?;
     Ok(Named { name: given.into(), scenario })
 }

@@ -1,11 +1,11 @@
 //! `sim replay` and `sim shrink`: one scenario.
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 
-use outbox_sim::{shrink as shrinker, standard::Standard};
+use outbox_sim::{shrink as shrinker, standard::Standard, trace::Detail, viewer::html};
 
 use crate::{Verdict, input, show};
 
@@ -20,27 +20,24 @@ pub(crate) struct Wanted {
 /// Plays a scenario and shows it.
 pub(crate) fn replay(given: &str, wanted: &Wanted) -> Result<Verdict, String> {
     let named = input::scenario(given)?;
-    let (played, trace) = show::play_traced(&named.scenario);
-    let violation = match &played {
-        Ok(report) => report.violation.as_ref(),
-        Err(panic) => Some(panic),
-    };
+    let detail = if wanted.all { Detail::All } else { Detail::Story };
+    let (report, trace) = show::play_traced(&named.scenario, detail);
     if wanted.trace {
-        print!("{}", trace.text(wanted.all));
+        trace.write_text(&mut io::stdout().lock()).map_err(|error| error.to_string())?;
     }
     if let Some(path) = &wanted.html {
-        write(path, &trace.html(&named.scenario, violation))?;
+        write(path, html(&trace).as_bytes())?;
     }
     if let Some(path) = &wanted.jsonl {
-        write(path, &trace.jsonl(&named.scenario, violation))?;
+        let mut lines = Vec::new();
+        trace.write_jsonl(&mut lines).map_err(|error| error.to_string())?;
+        write(path, &lines)?;
     }
-    if let Ok(report) = &played {
-        println!(
-            "{}: {} events in {} simulated ms, hash {:016x}",
-            named.name, report.moments, report.simulated_ms, report.hash
-        );
-    }
-    let Some(violation) = violation else {
+    println!(
+        "{}: {} events in {} simulated ms, hash {:016x}",
+        named.name, report.moments, report.simulated_ms, report.hash
+    );
+    let Some(violation) = &report.violation else {
         println!("all oracles are content");
         return Ok(Verdict::Clean);
     };
@@ -57,15 +54,15 @@ pub(crate) fn shrink(given: &str, out: &Path, tries: u32) -> Result<Verdict, Str
         return Ok(Verdict::Clean);
     };
     let text = serde_json::to_string_pretty(&shrunk.scenario).expect("a scenario is plain data");
-    write(out, &text)?;
+    write(out, text.as_bytes())?;
     let after = shrunk.scenario.steps.len() + shrunk.scenario.faults.len();
     println!("{before} steps and faults became {after}, in {} tries", shrunk.tried);
     show::failure(&out.display().to_string(), &shrunk.scenario, &shrunk.violation);
     Ok(show::blame(&shrunk.violation))
 }
 
-fn write(path: &Path, text: &str) -> Result<(), String> {
-    fs::write(path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
+    fs::write(path, bytes).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
     println!("wrote {}", path.display());
     Ok(())
 }

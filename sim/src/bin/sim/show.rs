@@ -3,15 +3,19 @@
 
 use std::{
     cell::RefCell,
+    collections::BTreeMap,
     panic::{self, AssertUnwindSafe, catch_unwind},
 };
 
 use outbox_sim::{
-    Report, Violation, run, run_with,
+    Report, Violation,
+    moment::Moment,
+    run, run_with,
     scenario::Scenario,
     shrink::{PANIC, panic_message},
     standard::Standard,
-    trace::Trace,
+    trace::{Detail, Trace},
+    world::World,
 };
 
 use crate::Verdict;
@@ -33,29 +37,34 @@ pub(crate) fn keep_panics() {
 }
 
 /// Plays a scenario; a panic becomes a violation.
-pub(crate) fn play(scenario: &Scenario) -> Result<Report, Violation> {
+pub(crate) fn play(scenario: &Scenario) -> Report {
     caught(scenario, || run(&Standard, scenario))
 }
 
 /// The same, with its trace as far as it came.
-pub(crate) fn play_traced(scenario: &Scenario) -> (Result<Report, Violation>, Trace) {
-    let mut trace = Trace::default();
+pub(crate) fn play_traced(scenario: &Scenario, detail: Detail) -> (Report, Trace) {
+    let mut trace = Trace::new(scenario, detail);
     let report = caught(scenario, || {
-        let mut sink = |world: &outbox_sim::world::World, moment: &outbox_sim::moment::Moment<'_>| {
-            trace.see(world, moment);
-        };
+        let mut sink = |world: &World, moment: &Moment<'_>| trace.see(world, moment);
         run_with(&Standard, scenario, Some(&mut sink))
     });
+    trace.end(&report);
     (report, trace)
 }
 
-fn caught(scenario: &Scenario, play: impl FnOnce() -> Report) -> Result<Report, Violation> {
-    catch_unwind(AssertUnwindSafe(play)).map_err(|payload| Violation {
-        oracle: PANIC,
-        rules: &[],
-        at_ms: scenario.heal_at_ms,
-        moment: 0,
-        what: format!("{} (at {})", panic_message(&*payload), PANICKED_AT.take()),
+fn caught(scenario: &Scenario, play: impl FnOnce() -> Report) -> Report {
+    catch_unwind(AssertUnwindSafe(play)).unwrap_or_else(|payload| Report {
+        hash: 0,
+        moments: 0,
+        simulated_ms: 0,
+        struck: BTreeMap::new(),
+        violation: Some(Violation {
+            oracle: PANIC,
+            rules: &[],
+            at_ms: scenario.heal_at_ms,
+            moment: 0,
+            what: format!("{} (at {})", panic_message(&*payload), PANICKED_AT.take()),
+        }),
     })
 }
 
@@ -82,8 +91,12 @@ pub(crate) fn failure(name: &str, scenario: &Scenario, violation: &Violation) {
         println!("  blame     the simulator itself: its code panicked");
     }
     println!("\nthe last events:");
-    let (_, trace) = play_traced(scenario);
-    print!("{}", trace.last(LAST_LINES));
+    let (_, trace) = play_traced(scenario, Detail::Story);
+    let until = trace.lines.iter().rposition(|line| violation.moment == 0 || line.n <= violation.moment);
+    let until = until.map_or(0, |at| at + 1);
+    for line in &trace.lines[until.saturating_sub(LAST_LINES)..until] {
+        println!("{line}");
+    }
     println!("\nshow it:    cargo sim replay {name} --trace");
     println!("shrink it:  cargo sim shrink {name}");
 }
