@@ -1,6 +1,6 @@
 //! `Effect`: the whole vocabulary of what an [`Outbox`](crate::Outbox) wants done, and what it tells.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{string::String, sync::Arc, vec::Vec};
 
 use serde::{Deserialize, Serialize};
 
@@ -48,7 +48,7 @@ pub enum Effect {
         /// The attempt.
         attempt: AttemptId,
         /// The item, with `retryCount` = the attempt's number.
-        item: Item,
+        item: Arc<Item>,
         /// When it will be cancelled (R14). The core cancels; a mutator may use it to bound its own waits.
         deadline: Timestamp,
     },
@@ -164,7 +164,7 @@ pub enum ViewChange {
         /// Where.
         place: Place,
         /// The item as it is now.
-        item: Item,
+        item: Arc<Item>,
     },
     /// An item that was being written got its place.
     Moved {

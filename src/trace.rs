@@ -344,7 +344,7 @@ impl Display for ViewChange {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Set { place, item } => {
-                let Item { id, mutator_name, args, .. } = item;
+                let Item { id, mutator_name, args, .. } = &**item;
                 write!(f, "set {place} {} {} {}", Line(id.as_str()), Line(mutator_name), json(args))
             }
             Self::Moved { from, to } => write!(f, "moved {from} to {to}"),

@@ -3,6 +3,7 @@
 
 use std::{
     collections::VecDeque,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -15,13 +16,13 @@ use outbox::{
 const START: u64 = 1_800_000_000_000;
 
 /// A server that fails every first attempt.
-async fn send(item: Item) -> AttemptOutcome {
+async fn send(item: Arc<Item>) -> AttemptOutcome {
     smol::Timer::after(Duration::from_millis(5)).await;
     if item.retry_count == 1 {
         let error = SerializedError::new("Busy", "come again");
         return AttemptOutcome::Failure(Failure { class: Class::Server, error, retry_after_ms: None });
     }
-    AttemptOutcome::Success { result: Some(item.args) }
+    AttemptOutcome::Success { result: Some(item.args.clone()) }
 }
 
 fn draft(n: u64) -> Draft {

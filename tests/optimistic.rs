@@ -50,7 +50,7 @@ fn stored(seq: u64) -> Place {
 }
 
 fn set(place: Place, mutator: &str, args: &str) -> ViewChange {
-    ViewChange::Set { place, item: item(mutator, args) }
+    ViewChange::Set { place, item: item(mutator, args).into() }
 }
 
 fn add(seq: u64) -> ViewChange {

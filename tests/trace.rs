@@ -132,7 +132,7 @@ fn effects_read_as_a_story() {
         Write::Insert { id: id("c"), record: failed },
         Write::Delete { seq: Seq(3), outcome: Outcome::Committed { result: None } },
     ];
-    let set = ViewChange::Set { place: Place::Writing(1), item: item("a") };
+    let set = ViewChange::Set { place: Place::Writing(1), item: item("a").into() };
     for (effect, line) in [
         (
             Effect::Persist { op: OpId(3), fence, writes },
@@ -148,7 +148,7 @@ fn effects_read_as_a_story() {
         ),
         (Effect::Load { op: OpId(5), fence: None, scope: Scope::Full }, "load op5: all"),
         (
-            Effect::Dispatch { attempt: ATTEMPT, item: item("a"), deadline: Timestamp::ZERO },
+            Effect::Dispatch { attempt: ATTEMPT, item: item("a").into(), deadline: Timestamp::ZERO },
             r#"dispatch #1/2@3 addTodo {"id":1}"#,
         ),
         (Effect::Cancel(ATTEMPT), "cancel #1/2@3"),

@@ -1,6 +1,6 @@
 //! Results and timeouts of attempts, and what follows: backoff, settling, parking (R9–R12, R14–R16, R29).
 
-use alloc::{boxed::Box, collections::BTreeSet, vec::Vec};
+use alloc::{boxed::Box, collections::BTreeSet, sync::Arc, vec::Vec};
 
 use super::{
     Effects, Outbox,
@@ -12,7 +12,7 @@ use crate::{
     config::Exhausted,
     effect::{Effect, Event, ParkReason, Place, ViewChange},
     input::{AttemptOutcome, Failure},
-    item::{AttemptId, Class, FailureRecord, ItemId, Outcome, Seq, SerializedError},
+    item::{AttemptId, Class, FailureRecord, Item, ItemId, Outcome, Seq, SerializedError},
     json::Json,
     record,
 };
@@ -87,7 +87,7 @@ impl Outbox {
     fn back_off(&mut self, seq: Seq, failure: Failure, fx: &mut Effects) {
         let (now, seed, jitter) = (self.now, self.seed(), self.config.jitter);
         let entry = self.entries.get_mut(&seq).expect("a failed attempt belongs to an entry");
-        let item = &mut entry.item;
+        let item = Arc::make_mut(&mut entry.item);
         let floor_ms = failure.retry_after_ms.map(|ms| ms.min(backoff::RETRY_AFTER_CAP_MS));
         let backoff_ms = backoff::delay_ms(seed, seq, item.retry_count, jitter);
         item.retry_after = floor_ms.map(|ms| now.plus_ms(ms));
@@ -120,7 +120,8 @@ impl Outbox {
     /// Refused for good: delete and failure record in one transaction (R15).
     fn drop_item(&mut self, seq: Seq, error: SerializedError, fx: &mut Effects) {
         let Some(entry) = self.entries.get(&seq) else { return };
-        let failure = FailureRecord { failed_at: self.now, error: error.clone(), item: entry.item.clone() };
+        let failure =
+            FailureRecord { failed_at: self.now, error: error.clone(), item: Item::clone(&entry.item) };
         self.settle(seq, Outcome::Dropped { error }, Some(failure), fx);
     }
 
@@ -164,7 +165,7 @@ impl Outbox {
             outcome => Self::tell(own.into_iter().chain(&squashed), outcome, fx),
         }
         Self::view(fx, ViewChange::Left { place: Place::Stored(seq), outcome: Some(outcome.clone()) });
-        Self::notify(fx, Event::Settled { id: entry.item.id, seq, outcome });
+        Self::notify(fx, Event::Settled { id: entry.item.id.clone(), seq, outcome });
         if self.journal.unclaimed == Some(seq) {
             // Its delete may have made room for claims: they are tried again at once (R5).
             self.journal.unclaimed = None;

@@ -98,7 +98,8 @@ impl Outbox {
             *self.writing_lanes.entry(lane).or_default() += 1;
         }
         self.ids.insert(item.id.clone(), place);
-        Self::view(fx, ViewChange::Set { place, item: item.clone() });
+        let item = Arc::new(item);
+        Self::view(fx, ViewChange::Set { place, item: Arc::clone(&item) });
         let removals = Vec::new();
         let writing =
             Writing { call, item, born_claimed, failure, removals, in_doubt: false, in_flight: false };

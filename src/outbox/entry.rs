@@ -13,7 +13,7 @@ use crate::{
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Entry {
-    pub(super) item: Item,
+    pub(super) item: Arc<Item>,
     pub(super) places: Places,
     pub(super) stage: Stage,
     pub(super) parked: Option<ParkReason>,
@@ -102,7 +102,7 @@ pub(super) enum Queued {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Writing {
     pub(super) call: CallId,
-    pub(super) item: Item,
+    pub(super) item: Arc<Item>,
     /// Inserted with its first claim, holding a slot since then (R2).
     pub(super) born_claimed: Option<Timestamp>,
     /// Comes from this failure record (R15).
@@ -127,7 +127,7 @@ impl Writing {
 }
 
 impl Entry {
-    pub(super) fn new(item: Item, places: Places, parked: Option<ParkReason>) -> Self {
+    pub(super) fn new(item: Arc<Item>, places: Places, parked: Option<ParkReason>) -> Self {
         Self {
             item,
             places,

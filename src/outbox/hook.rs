@@ -19,7 +19,7 @@ use crate::{
     effect::{AskedItem, Effect, Event, Place, Sent, ViewChange},
     error::HookError,
     input::AskId,
-    item::{ItemId, Outcome, Seq},
+    item::{Item, ItemId, Outcome, Seq},
     keys::Key,
     time::Timestamp,
 };
@@ -81,7 +81,7 @@ impl Outbox {
             let entry = self.entries.get_mut(&seq).expect("it was just found");
             entry.flags.frozen = true;
             let sent = if entry.item.retry_count == 0 { Sent::Never } else { Sent::Maybe };
-            items.push(AskedItem { item: entry.item.clone(), sent });
+            items.push(AskedItem { item: Item::clone(&entry.item), sent });
         }
         self.hook.last_ask += 1;
         let ask = AskId(self.hook.last_ask);
@@ -280,8 +280,8 @@ impl Outbox {
     ) {
         let entry = self.entries.get_mut(&seq).expect("only entries are asked about");
         entry.flags.cleared = true;
-        let before = entry.item.clone();
-        let item = &mut entry.item;
+        let before = Arc::clone(&entry.item);
+        let item = Arc::make_mut(&mut entry.item);
         if let Some(metadata) = rewrite.metadata {
             item.metadata = metadata;
         }
@@ -297,11 +297,11 @@ impl Outbox {
         if entry.item == before {
             return;
         }
-        let (item, rekeyed) = (entry.item.clone(), entry.item.key != before.key);
+        let (item, rekeyed) = (Arc::clone(&entry.item), entry.item.key != before.key);
         self.journal.puts.remove(&seq);
         answer.puts.push(seq);
         if item.args != before.args {
-            Self::view(fx, ViewChange::Set { place: Place::Stored(seq), item: item.clone() });
+            Self::view(fx, ViewChange::Set { place: Place::Stored(seq), item });
         }
         if rekeyed {
             self.rekey(seq);

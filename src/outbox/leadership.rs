@@ -3,6 +3,7 @@
 use alloc::{
     collections::BTreeSet,
     string::{String, ToString},
+    sync::Arc,
     vec::Vec,
 };
 
@@ -126,9 +127,10 @@ impl Outbox {
         if let Some(writing) = self.writing.get_mut(&local)
             && writing.born_claimed.take().is_some()
         {
-            writing.item.retry_count = 0;
-            writing.item.claimed = false;
-            writing.item.next_attempt_at = writing.item.created_at;
+            let item = Arc::make_mut(&mut writing.item);
+            item.retry_count = 0;
+            item.claimed = false;
+            item.next_attempt_at = item.created_at;
         }
     }
 

@@ -299,8 +299,8 @@ impl Outbox {
 
     /// The pending items in seq order, those still being written last (R22).
     pub fn pending(&self) -> impl Iterator<Item = &Item> {
-        let stored = self.entries.values().map(|entry| &entry.item);
-        stored.chain(self.writing.values().map(|writing| &writing.item))
+        let stored = self.entries.values().map(|entry| &*entry.item);
+        stored.chain(self.writing.values().map(|writing| &*writing.item))
     }
 
     /// The changes that make an empty list into the list of pending items: what a
@@ -308,15 +308,15 @@ impl Outbox {
     pub fn view_changes(&self) -> impl Iterator<Item = ViewChange> {
         let stored = self.entries.iter().map(|(seq, entry)| (Place::Stored(*seq), &entry.item));
         let writing = self.writing.iter().map(|(local, writing)| (Place::Writing(*local), &writing.item));
-        stored.chain(writing).map(|(place, item)| ViewChange::Set { place, item: item.clone() })
+        stored.chain(writing).map(|(place, item)| ViewChange::Set { place, item: Arc::clone(item) })
     }
 
     /// One pending item.
     #[must_use]
     pub fn item(&self, id: &ItemId) -> Option<&Item> {
         match self.ids.find(id)? {
-            Place::Stored(seq) => self.entries.get(seq).map(|entry| &entry.item),
-            Place::Writing(local) => self.writing.get(local).map(|writing| &writing.item),
+            Place::Stored(seq) => self.entries.get(seq).map(|entry| &*entry.item),
+            Place::Writing(local) => self.writing.get(local).map(|writing| &*writing.item),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Who is next (R6, R8), claims before dispatch (R2), and the one unclaimed item of a full disk (R5).
 
-use alloc::{collections::BTreeSet, vec::Vec};
+use alloc::{collections::BTreeSet, sync::Arc, vec::Vec};
 
 use super::{
     Effects, Outbox,
@@ -267,7 +267,7 @@ impl Outbox {
     fn claim(&mut self, seq: Seq) {
         let (seed, jitter, now) = (self.seed(), self.config.jitter, self.now);
         let Some(entry) = self.entries.get_mut(&seq) else { return };
-        let item = &mut entry.item;
+        let item = Arc::make_mut(&mut entry.item);
         item.retry_count = item.retry_count.saturating_add(1);
         item.claimed = true;
         item.next_attempt_at = now.plus_ms(backoff::delay_ms(seed, seq, item.retry_count, jitter));
@@ -334,7 +334,7 @@ impl Outbox {
         let timeout_ms = self.mutator(&entry.item.mutator_name).and_then(|mutator| mutator.timeout_ms);
         let deadline = self.now.plus_ms(timeout_ms.unwrap_or(self.config.timeout_ms));
         let attempt = AttemptId { epoch: fence.epoch, seq, attempt: entry.item.retry_count };
-        fx.push(Effect::Dispatch { attempt, item: entry.item.clone(), deadline });
+        fx.push(Effect::Dispatch { attempt, item: Arc::clone(&entry.item), deadline });
         self.slots.begin(Place::Stored(seq), self.now);
         self.set_stage(seq, Stage::InFlight { deadline });
     }
@@ -372,9 +372,10 @@ impl Outbox {
     /// Takes back a claim that was never stored.
     fn unclaim(&mut self, seq: Seq) {
         let entry = self.entries.get_mut(&seq).expect("only an entry is claimed");
-        entry.item.retry_count -= 1;
-        entry.item.claimed = false;
-        entry.item.next_attempt_at = self.now;
+        let item = Arc::make_mut(&mut entry.item);
+        item.retry_count -= 1;
+        item.claimed = false;
+        item.next_attempt_at = self.now;
         self.set_stage(seq, Stage::Waiting);
         self.reconsider(seq);
     }

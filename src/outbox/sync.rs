@@ -1,6 +1,6 @@
 //! What this replica knows of storage: loads, pokes and the change counter (R3, R22–R24, R28).
 
-use alloc::{boxed::Box, collections::BTreeSet, string::String, vec::Vec};
+use alloc::{boxed::Box, collections::BTreeSet, string::String, sync::Arc, vec::Vec};
 
 use super::{
     Effects, Known, Outbox,
@@ -200,8 +200,11 @@ impl Outbox {
         if self.entries.contains_key(&seq) {
             self.replace_item(seq, item, parked, fx);
         } else {
-            Self::view(fx, ViewChange::Set { place: Place::Stored(seq), item: item.clone() });
-            self.insert_entry(seq, item, parked, fx);
+            let places = self.lanes.join(&mut item.key, seq);
+            let item = Arc::new(item);
+            Self::view(fx, ViewChange::Set { place: Place::Stored(seq), item: Arc::clone(&item) });
+            self.tell_parked(&item, parked, fx);
+            self.insert_entry(seq, Entry::new(item, places, parked));
         }
         if acquiring && let Some(entry) = self.entries.get_mut(&seq) {
             entry.flags = super::entry::Flags { must_ask: true, ..Default::default() };
@@ -244,33 +247,34 @@ impl Outbox {
     }
 
     /// An item that became known as it is stored.
-    pub(super) fn add_entry(&mut self, seq: Seq, mut item: Item, fx: &mut Effects) {
+    pub(super) fn add_entry(&mut self, seq: Seq, mut shared: Arc<Item>, fx: &mut Effects) {
+        let item = Arc::make_mut(&mut shared);
         item.seq = Some(seq);
-        let parked = self.why_parked(&item, false);
-        self.insert_entry(seq, item, parked, fx);
+        let places = self.lanes.join(&mut item.key, seq);
+        let parked = self.why_parked(&shared, false);
+        self.tell_parked(&shared, parked, fx);
+        self.insert_entry(seq, Entry::new(shared, places, parked));
     }
 
-    fn insert_entry(&mut self, seq: Seq, mut item: Item, parked: Option<ParkReason>, fx: &mut Effects) {
-        self.tell_parked(&item, parked, fx);
-        let places = self.lanes.join(&mut item.key, seq);
-        if item.barrier {
+    fn insert_entry(&mut self, seq: Seq, entry: Entry) {
+        if entry.item.barrier {
             self.barriers.insert(seq);
         }
-        self.ids.insert(item.id.clone(), Place::Stored(seq));
-        self.entries.insert(seq, Box::new(Entry::new(item, places, parked)));
+        self.ids.insert(entry.item.id.clone(), Place::Stored(seq));
+        self.entries.insert(seq, Box::new(entry));
     }
 
     fn replace_item(&mut self, seq: Seq, item: Item, parked: Option<ParkReason>, fx: &mut Effects) {
         let entry = self.entries.get_mut(&seq).expect("only a known item is replaced");
         entry.parked = parked;
-        if entry.item == item {
+        if *entry.item == item {
             return;
         }
         let rekeyed = entry.item.key != item.key;
         let shown = entry.item.args != item.args || entry.item.mutator_name != item.mutator_name;
-        entry.item = item;
+        entry.item = Arc::new(item);
         if shown {
-            Self::view(fx, ViewChange::Set { place: Place::Stored(seq), item: entry.item.clone() });
+            Self::view(fx, ViewChange::Set { place: Place::Stored(seq), item: Arc::clone(&entry.item) });
         }
         if rekeyed {
             self.rekey(seq);
@@ -283,7 +287,7 @@ impl Outbox {
         let mut heads = Vec::new();
         if let Some(entry) = self.entries.get_mut(&seq) {
             self.lanes.leave(&entry.places, seq, &mut heads);
-            entry.places = self.lanes.join(&mut entry.item.key, seq);
+            entry.places = self.lanes.join(&mut Arc::make_mut(&mut entry.item).key, seq);
             if entry.stage.is_busy() {
                 self.lanes.occupy(&entry.places, seq);
             }

@@ -1,5 +1,7 @@
 //! Triggers: what pulls waiting items forward (R13), and the connectivity hint (R8).
 
+use alloc::sync::Arc;
+
 use super::{Outbox, schedule::PROBE_MS};
 use crate::{
     backoff::{self, Draw},
@@ -121,7 +123,7 @@ impl Outbox {
         let floor = entry.item.retry_after.unwrap_or(Timestamp::ZERO);
         let at = now.plus_ms(spread).max(floor);
         if eligible && at < entry.item.next_attempt_at {
-            entry.item.next_attempt_at = at;
+            Arc::make_mut(&mut entry.item).next_attempt_at = at;
             entry.flags.pulled = true;
             entry.flags.pull_spent = true;
             self.reconsider(seq);

@@ -15,7 +15,10 @@ mod read;
 mod storage;
 mod words;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+};
 
 use outbox::{
     AskId, AskedItem, AttemptId, AttemptOutcome, CallError, CallId, Config, Draft, Effect, Event, Input,
@@ -45,9 +48,9 @@ pub struct Replica {
     /// What the last [`Effect::Sleep`] said: the timer, also when it has fired.
     last_sleep: Option<Timestamp>,
     /// Attempts in flight: dispatched, not answered, not cancelled.
-    flights: BTreeMap<AttemptId, Item>,
+    flights: BTreeMap<AttemptId, Arc<Item>>,
     /// Everything it dispatched since the world began, in order.
-    dispatched: Vec<(Timestamp, AttemptId, Item)>,
+    dispatched: Vec<(Timestamp, AttemptId, Arc<Item>)>,
     /// Everything it cancelled.
     cancelled: Vec<AttemptId>,
     /// The question to the hook that waits for an answer, and how many were asked.
@@ -58,7 +61,7 @@ pub struct Replica {
     /// What it told since the world began.
     events: Vec<Event>,
     /// The pending list as a view layer would hold it, folded from [`ViewChange`]s alone.
-    view: BTreeMap<Place, Item>,
+    view: BTreeMap<Place, Arc<Item>>,
     /// Settles told in this epoch.
     settled: BTreeSet<Seq>,
     /// How often it asked to resign.

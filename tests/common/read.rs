@@ -162,7 +162,7 @@ impl World {
 
     /// Everything that a replica dispatched, as it was.
     pub fn dispatched_items(&self, r: usize) -> Vec<&Item> {
-        self.replicas[r].dispatched.iter().map(|(_, _, item)| item).collect()
+        self.replicas[r].dispatched.iter().map(|(_, _, item)| &**item).collect()
     }
 
     /// When an item was dispatched, in milliseconds since the story began.

@@ -37,7 +37,7 @@ pub struct Attempt<A> {
 
 /// An attempt before its args are read.
 pub(crate) struct RawAttempt {
-    pub(crate) item: Item,
+    pub(crate) item: Arc<Item>,
     pub(crate) number: u32,
     pub(crate) cancelled: CancellationToken,
     pub(crate) deadline: Instant,
@@ -84,13 +84,13 @@ impl RawAttempt {
         })?;
         Ok(Attempt {
             args,
-            id: item.id,
-            idempotency_key: item.idempotency_key,
+            id: item.id.clone(),
+            idempotency_key: item.idempotency_key.clone(),
             number,
             cancelled,
             deadline,
             created_at: item.created_at,
-            metadata: item.metadata,
+            metadata: item.metadata.clone(),
         })
     }
 }
@@ -152,6 +152,7 @@ mod tests {
             rewrites: 0,
             version: 1,
         };
+        let item = Arc::new(item);
         RawAttempt { item, number: 1, cancelled: CancellationToken::new(), deadline: Instant::now() }
     }
 

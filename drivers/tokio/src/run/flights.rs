@@ -1,6 +1,6 @@
 //! `Flights`: the attempts under way, each in a task of its own.
 
-use std::{any::Any, collections::HashMap, time::Duration};
+use std::{any::Any, collections::HashMap, sync::Arc, time::Duration};
 
 use outbox::{AttemptId, AttemptOutcome, Class, Failure, Input, Item, SerializedError};
 use tokio::{
@@ -27,7 +27,7 @@ impl Flights {
     pub(crate) fn dispatch(
         &mut self,
         attempt: AttemptId,
-        item: Item,
+        item: Arc<Item>,
         deadline: Instant,
         mutator: &MutatorFn,
     ) {
