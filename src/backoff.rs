@@ -5,7 +5,7 @@ use rand_chacha::{
     rand_core::{Rng, SeedableRng},
 };
 
-use crate::{item::Seq, storage::StoreId};
+use crate::{item::Seq, mutants::mutant, storage::StoreId};
 
 /// The longest backoff (R10).
 pub(crate) const CAP_MS: u64 = 60_000;
@@ -32,6 +32,9 @@ pub(crate) fn window_ms(attempt: u32) -> u64 {
 /// The delay after the n-th attempt: uniform in [window/2, window], or the window without jitter (R10).
 pub(crate) fn delay_ms(seed: StoreId, seq: Seq, attempt: u32, jitter: bool) -> u64 {
     let window = window_ms(attempt);
+    mutant!(JitterAboveCap => {
+        return window + uniform(seed, seq, attempt, Draw::Backoff, window / 2);
+    });
     if jitter { window - uniform(seed, seq, attempt, Draw::Backoff, window / 2) } else { window }
 }
 

@@ -8,7 +8,7 @@ use alloc::{
     vec::Vec,
 };
 
-use crate::{index::Index, item::Seq, keys::Key};
+use crate::{index::Index, item::Seq, keys::Key, mutants::mutant};
 
 /// All lanes that hold an item. A lane is made by its first item and goes with its last.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -52,7 +52,8 @@ impl Places {
 /// The lanes that a key names.
 pub(crate) fn lane_keys(key: &Key) -> impl Iterator<Item = LaneKey> + '_ {
     let unknown = key.is_unknown().then_some(None);
-    unknown.into_iter().chain(key.keys().iter().cloned().map(Some))
+    let count = if mutant!(FirstKeyOnly) { 1 } else { usize::MAX };
+    unknown.into_iter().chain(key.keys().iter().cloned().map(Some)).take(count)
 }
 
 impl LaneSet {
@@ -108,6 +109,17 @@ impl LaneSet {
                 self.by_key.remove(&key);
                 self.free.push(id);
             }
+        }
+    }
+
+    /// As [`LaneSet::leave`], but the lanes stay to be left again.
+    #[cfg(feature = "mutants")]
+    pub(crate) fn withdraw(&mut self, places: &Places, seq: Seq, heads: &mut Vec<Seq>) {
+        for &id in places.ids() {
+            let lane = &mut self.lanes[id as usize];
+            lane.queue.remove(&seq);
+            lane.busy = None;
+            heads.extend(lane.queue.first());
         }
     }
 

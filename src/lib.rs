@@ -22,6 +22,10 @@ mod json;
 mod keys;
 mod lane;
 pub mod lease;
+#[cfg(feature = "mutants")]
+pub mod mutants;
+#[cfg(not(feature = "mutants"))]
+mod mutants;
 mod optimistic;
 mod outbox;
 pub mod record;

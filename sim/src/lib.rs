@@ -5,6 +5,8 @@
 
 pub mod app;
 pub mod moment;
+#[cfg(feature = "mutants")]
+pub mod mutants;
 pub mod oracle;
 pub mod rng;
 pub mod scenario;
@@ -15,4 +17,4 @@ pub mod trace;
 pub mod viewer;
 pub mod world;
 
-pub use world::{Report, Violation, run, run_with};
+pub use world::{Report, Violation, run, run_judged, run_with};

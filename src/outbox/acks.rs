@@ -12,6 +12,7 @@ use crate::{
     error::CallError,
     input::Poke,
     item::{ItemId, Outcome, Seq},
+    mutants::mutant,
     record,
     storage::{Committed, Fence, OpId, StorageError, WriteResult},
     time::Timestamp,
@@ -100,6 +101,11 @@ impl Outbox {
                     return self.missing(seq, Some(Outcome::Removed), fx);
                 }
                 done.changed.push(seq);
+                let claim = if mutant!(AckMatchedByItem) {
+                    self.entries.get(&seq).map(|entry| entry.item.retry_count)
+                } else {
+                    claim
+                };
                 if let Some(attempt) = claim {
                     self.claim_acknowledged(seq, attempt, since, fx);
                 }
@@ -156,7 +162,10 @@ impl Outbox {
         match &write.kind {
             CallKind::Remove(id) => {
                 if let Some(&Place::Stored(seq)) = self.ids.find(id) {
-                    if did {
+                    if did && mutant!(RemovalLeavesCopy) {
+                        self.set_stage(seq, Stage::Waiting);
+                        self.reconsider(seq);
+                    } else if did {
                         done.settled.push((seq, id.clone(), Outcome::Removed));
                         self.finish(seq, Outcome::Removed, fx);
                     } else {
@@ -211,7 +220,9 @@ impl Outbox {
         }
         self.advance_through(seq);
         let (from, to) = (Place::Writing(local), Place::Stored(seq));
-        Self::view(fx, ViewChange::Moved { from, to });
+        if !mutant!(ViewByArrival) {
+            Self::view(fx, ViewChange::Moved { from, to });
+        }
         Self::reply(fx, writing.call, Ok(Reply::Enqueued { id: id.clone(), seq }));
         self.slots.rename(from, to);
         self.add_entry(seq, writing.item, fx);
@@ -244,7 +255,7 @@ impl Outbox {
                 Job::Delete(..) | Job::Bury(..) | Job::Put { .. } => {}
             }
         }
-        if self.is_leading() {
+        if self.is_leading() && !mutant!(FencedStaysLeader) {
             self.step_down(fx);
             fx.push(Effect::Resign);
         }
@@ -279,7 +290,7 @@ impl Outbox {
     }
 
     /// Puts a write back into its queue, if it still stands.
-    fn requeue(&mut self, job: Job, in_doubt: bool, fence: Option<Fence>) {
+    pub(super) fn requeue(&mut self, job: Job, in_doubt: bool, fence: Option<Fence>) {
         let stands = fence.is_none() || fence == self.fence();
         match job {
             Job::Insert(local) => {
@@ -293,6 +304,10 @@ impl Outbox {
                 self.journal.calls.push_front(call);
             }
             Job::Delete(..) | Job::Bury(..) | Job::Put { .. } if !stands => {}
+            Job::Delete(seq, _) if mutant!(ErrorAfterSuccess) => {
+                self.set_stage(seq, Stage::Waiting);
+                self.reconsider(seq);
+            }
             Job::Delete(seq, _) => drop(self.journal.deletes.insert(seq)),
             Job::Bury(seq, _) => drop(self.journal.buries.insert(seq)),
             Job::Put { seq, .. } => drop(self.journal.puts.insert(seq)),
@@ -318,6 +333,9 @@ impl Outbox {
         if let [Job::Insert(local)] = jobs[..] {
             return self.refuse(local, Err(error.clone().into()), fx);
         }
+        mutant!(BatchFails => {
+            return self.fail_all(jobs, error, fence, fx);
+        });
         let callers_fail = jobs.iter().all(|job| matches!(job, Job::Call(_)));
         for job in jobs.into_iter().rev() {
             match job {

@@ -14,6 +14,7 @@ use crate::{
     input::{AttemptOutcome, Failure},
     item::{AttemptId, Class, FailureRecord, Item, ItemId, Outcome, Seq, SerializedError},
     json::Json,
+    mutants::mutant,
     record,
 };
 
@@ -25,19 +26,24 @@ const MAX_RESULT_BYTES: usize = 64 << 10;
 impl Outbox {
     pub(super) fn resolved(&mut self, attempt: AttemptId, outcome: AttemptOutcome, fx: &mut Effects) {
         // A result counts only in the epoch that dispatched it (R14).
-        if self.fence().is_none_or(|fence| fence.epoch != attempt.epoch) {
+        let epochs = |epoch| epoch != attempt.epoch && !mutant!(EarlierEpochSettles);
+        if self.fence().is_none_or(|fence| epochs(fence.epoch)) {
             return;
         }
         let Some(entry) = self.entries.get(&attempt.seq) else { return };
         let current = self.attempt_in_flight(attempt.seq) == Some(attempt);
-        let ours = (entry.first_attempt..=entry.item.retry_count).contains(&attempt.attempt);
+        let first = if mutant!(OldAttemptSettlesRewrite) { 1 } else { entry.first_attempt };
+        let ours = (first..=entry.item.retry_count).contains(&attempt.attempt);
         if entry.stage.is_decided() || !(current || ours) {
             return;
         }
         let newer_in_flight = !current && matches!(entry.stage, Stage::InFlight { .. });
         match outcome {
+            AttemptOutcome::Success { .. } if !current && mutant!(LateSuccessIgnored) => {}
             AttemptOutcome::Success { result } => self.succeeded(attempt.seq, current, result, fx),
-            AttemptOutcome::Failure(failure) if current => self.failed(attempt.seq, failure, fx),
+            AttemptOutcome::Failure(failure) if current || mutant!(LateFailureCounted) => {
+                self.failed(attempt.seq, failure, fx)
+            }
             AttemptOutcome::Failure(Failure { class: Class::NonRetriable, error, .. })
                 if !newer_in_flight =>
             {
@@ -144,6 +150,9 @@ impl Outbox {
         let queue = if failure.is_some() { &mut self.journal.buries } else { &mut self.journal.deletes };
         queue.insert(seq);
         self.set_stage(seq, Stage::Settling(Box::new(Settlement { outcome, failure })));
+        mutant!(LaneReleasedEarly => {
+            self.release_early(seq);
+        });
     }
 
     /// Tells the outcome to the waiters of these items: one and those squashed into it (R17, R29).

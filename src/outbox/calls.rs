@@ -17,6 +17,7 @@ use crate::{
     json::Json,
     keys::Key,
     lane::lane_keys,
+    mutants::mutant,
     record,
 };
 
@@ -83,6 +84,12 @@ impl Outbox {
 
     /// Shows the item at once and queues its insert (R1), claimed if it can be sent at once (R2).
     fn write_item(&mut self, call: CallId, mut item: Item, failure: Option<ItemId>, fx: &mut Effects) {
+        mutant!(FollowerNotStored => {
+            if self.is_follower() && self.known.is_some() {
+                let seq = Seq(self.through().0 + 1);
+                return Self::reply(fx, call, Ok(Reply::Enqueued { id: item.id, seq }));
+            }
+        });
         let local = self.next_local;
         self.next_local += 1;
         let place = Place::Writing(local);

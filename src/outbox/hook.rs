@@ -21,6 +21,7 @@ use crate::{
     input::AskId,
     item::{Item, ItemId, Outcome, Seq},
     keys::Key,
+    mutants::mutant,
     time::Timestamp,
 };
 
@@ -288,7 +289,10 @@ impl Outbox {
         if let Some(args) = rewrite.args.filter(|args| *args != item.args) {
             item.args = args;
             item.rewrites = item.rewrites.saturating_add(1);
-            item.idempotency_key = item.idempotency_key.as_deref().map(|key| next_key(key, item.rewrites));
+            if !mutant!(OldKeyOnRewrite) {
+                item.idempotency_key =
+                    item.idempotency_key.as_deref().map(|key| next_key(key, item.rewrites));
+            }
             entry.first_attempt = item.retry_count.saturating_add(1);
         }
         if let Some(key) = key {

@@ -19,6 +19,7 @@ use crate::{
     effect::Effect,
     input::CallId,
     item::{ItemId, Outcome, Seq},
+    mutants::mutant,
     record,
     storage::{Fence, OpId, Scope, Write},
     time::Timestamp,
@@ -391,7 +392,7 @@ impl Outbox {
         if batch.jobs.is_empty() {
             return false;
         }
-        let fence = if batch.fenced { self.fence() } else { None };
+        let fence = if batch.fenced && !mutant!(ClaimNotFenced) { self.fence() } else { None };
         let op = self.begin(Kind::Persist { jobs: batch.jobs, fence, answer: batch.answer });
         fx.push(Effect::Persist { op, fence, writes: batch.writes });
         true
@@ -430,6 +431,15 @@ impl Outbox {
         batch.answer = true;
         for seq in answer.deletes {
             self.push_delete(batch, seq);
+        }
+        let squashes =
+            |write: &Write| matches!(write, Write::Delete { outcome: Outcome::Squashed { .. }, .. });
+        if mutant!(SquashLosesSurvivor) && batch.writes.iter().any(squashes) {
+            return;
+        }
+        if mutant!(AnswerInTwo) && !batch.jobs.is_empty() {
+            self.journal.puts.extend(answer.puts);
+            return;
         }
         for seq in answer.puts {
             if let Some((job, write, bytes)) = self.put_of(seq) {
@@ -473,7 +483,11 @@ impl Outbox {
         let Stage::Settling(settlement) = &entry.stage else { return None };
         let failure = settlement.failure.clone()?;
         let bytes = failure.len();
-        let write = Write::Bury { seq, id: entry.item.id.clone(), failure };
+        let write = if mutant!(NoFailureRecord) {
+            Write::Delete { seq, outcome: settlement.outcome.clone() }
+        } else {
+            Write::Bury { seq, id: entry.item.id.clone(), failure }
+        };
         Some((Job::Bury(seq, settlement.outcome.clone()), write, bytes))
     }
 

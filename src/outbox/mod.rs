@@ -31,6 +31,7 @@ use crate::{
     input::{Input, Trigger},
     item::{FailureRecord, Item, ItemId, Seq},
     lane::{LaneKey, LaneSet},
+    mutants::mutant,
     storage::{Fence, StoreId},
     time::Timestamp,
 };
@@ -45,6 +46,8 @@ mod hook;
 mod invariants;
 mod journal;
 mod leadership;
+#[cfg(feature = "mutants")]
+mod planted;
 mod schedule;
 mod slots;
 mod sync;
@@ -208,6 +211,9 @@ impl Outbox {
         self.expire_storage(fx);
         self.expire_presence(fx);
         self.expire_backoffs();
+        mutant!(NeverRescanned => {
+            self.check_at = None;
+        });
         if self.check_at.is_some_and(|at| at <= self.now) {
             self.check_counter(fx);
         }
@@ -233,6 +239,9 @@ impl Outbox {
 
     fn set_sleep(&mut self, fx: &mut Effects) {
         let until = self.next_deadline();
+        mutant!(TimerInThePast => {
+            return fx.push(Effect::Sleep { until: Some(self.now) });
+        });
         debug_assert!(until.is_none_or(|at| at > self.now), "a timer in the past was asked for (R31)");
         if until != self.sleep {
             self.sleep = until;

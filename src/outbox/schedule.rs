@@ -11,6 +11,7 @@ use crate::{
     effect::{Effect, Place},
     item::{AttemptId, Item, Seq},
     lane::lane_keys,
+    mutants::mutant,
     time::Timestamp,
 };
 
@@ -56,9 +57,9 @@ pub(super) enum Send {
 impl Outbox {
     /// What pause, connectivity and leadership allow (R8, R20).
     pub(super) fn may_send(&self) -> Send {
-        if !self.is_leading() || self.is_paused() {
+        if !self.is_leading() || self.is_paused() && !mutant!(PausedSends) {
             Send::No
-        } else if self.online {
+        } else if self.online || mutant!(ProbesNeverEnd) {
             Send::Yes
         } else if self.now >= self.probe_at && !self.slots.is_probing() {
             Send::Probe
@@ -72,7 +73,7 @@ impl Outbox {
     /// Puts an entry into the queue that fits, or into none.
     pub(super) fn reconsider(&mut self, seq: Seq) {
         self.dequeue(seq);
-        if !self.is_leading() || seq > self.through() {
+        if !self.is_leading() || seq > self.through() && !mutant!(GapIgnored) {
             return;
         }
         let Some(entry) = self.entries.get(&seq) else { return };
@@ -119,6 +120,9 @@ impl Outbox {
 
     /// First in all its lanes, and no barrier in the way (R6, R7).
     pub(super) fn is_next(&self, seq: Seq, entry: &Entry) -> bool {
+        mutant!(TimestampOrder => {
+            return self.is_oldest(entry) && self.passes_barrier(seq, entry);
+        });
         self.lanes.is_next(&entry.places, seq) && self.passes_barrier(seq, entry)
     }
 
@@ -238,6 +242,9 @@ impl Outbox {
                 self.claim(seq);
                 self.set_stage(seq, Stage::Claiming { requested: self.now });
                 self.journal.puts.insert(seq);
+                mutant!(DispatchBeforeAck => {
+                    self.dispatch(seq, fx);
+                });
             }
         }
         self.ask_hook(fx);
@@ -270,6 +277,9 @@ impl Outbox {
         let item = Arc::make_mut(&mut entry.item);
         item.retry_count = item.retry_count.saturating_add(1);
         item.claimed = true;
+        mutant!(KeyPerAttempt => {
+            item.idempotency_key = Some(alloc::format!("{}-{}", item.id, item.retry_count).into());
+        });
         item.next_attempt_at = now.plus_ms(backoff::delay_ms(seed, seq, item.retry_count, jitter));
         entry.flags.cleared = false;
         entry.flags.must_ask = false;
@@ -302,7 +312,7 @@ impl Outbox {
         if !mine {
             return;
         }
-        if self.now.since_ms(requested) > STALE_MS {
+        if self.now.since_ms(requested) > STALE_MS && !mutant!(StaleClaimTrusted) {
             self.set_stage(seq, Stage::Verifying);
             self.journal.want.verify.insert(seq);
         } else {
@@ -318,7 +328,7 @@ impl Outbox {
             Send::Yes => true,
             Send::No | Send::Probe => probing && self.is_leading() && !self.is_paused(),
         };
-        if may && seq <= self.through() && self.is_next(seq, entry) {
+        if may && (seq <= self.through() || mutant!(GapIgnored)) && self.is_next(seq, entry) {
             self.dispatch(seq, fx);
         } else if self.journal.unclaimed == Some(seq) {
             self.unclaim(seq);

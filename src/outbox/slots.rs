@@ -2,7 +2,7 @@
 
 use alloc::collections::BTreeMap;
 
-use crate::{effect::Place, item::Seq, time::Timestamp};
+use crate::{effect::Place, item::Seq, mutants::mutant, time::Timestamp};
 
 /// An attempt older than this no longer counts against the slow-start limit (R9).
 const YOUNG_MS: u64 = 2000;
@@ -37,7 +37,8 @@ impl Slots {
 
     /// Whether one more may start. Items that have failed before hold at most max−1 slots, if max > 1.
     pub(super) fn has_room(&self, now: Timestamp, failed_before: bool) -> bool {
-        let crowded = failed_before && self.max > 1 && self.failed >= self.max - 1;
+        let crowded =
+            failed_before && self.max > 1 && self.failed >= self.max - 1 && !mutant!(FailedTakeEverySlot);
         let full = self.held.len() >= self.max as usize;
         let slow = self.limit < self.max && self.young(now).count() >= self.limit as usize;
         !(full || slow || crowded)
@@ -114,7 +115,7 @@ impl Slots {
 
     /// No answer came: the limit falls to one, unless another attempt was answered meanwhile (R9).
     pub(super) fn unanswered(&mut self, slot: Slot) {
-        if self.answers == slot.answers {
+        if self.answers == slot.answers && !mutant!(NoSlowStart) {
             self.limit = 1;
         }
     }

@@ -16,6 +16,7 @@ use crate::{
     error::CallError,
     input::Poke,
     item::{Item, Outcome, Seq},
+    mutants::mutant,
     record::{self, Decoded},
     storage::{Contents, Fence, Gone, OpId, Row, Snapshot, StorageError},
     time::Timestamp,
@@ -64,6 +65,9 @@ impl Outbox {
         self.slots.reset();
         self.check_at = self.config.shared.then(|| self.now.plus_ms(LEADER_CHECK_MS));
         Self::notify(fx, Event::Leading(true));
+        mutant!(UnknownDeleted => {
+            self.delete_unknown();
+        });
         self.reconsider_every_head();
         self.trigger_init();
         self.ask_about_parked(fx);
@@ -380,7 +384,7 @@ impl Outbox {
             return; // late or repeated
         }
         let loading = self.journal.is_reading() || self.journal.want.is_broad();
-        if from != known.change || more || loading {
+        if (from != known.change && !mutant!(PokeFromAnywhere)) || more || loading {
             self.journal.want.since = true;
             return;
         }

@@ -6,6 +6,7 @@ use super::{Outbox, schedule::PROBE_MS};
 use crate::{
     backoff::{self, Draw},
     item::{Class, Seq},
+    mutants::mutant,
     time::Timestamp,
 };
 
@@ -68,7 +69,9 @@ impl Outbox {
         if at > self.now {
             let online_edge =
                 online_edge || self.triggers.deferred.is_some_and(|deferred| deferred.online_edge);
-            self.triggers.deferred = Some(Deferred { at, online_edge });
+            if !mutant!(TriggerDropped) {
+                self.triggers.deferred = Some(Deferred { at, online_edge });
+            }
         } else {
             self.act_on_trigger(online_edge);
         }
@@ -120,7 +123,8 @@ impl Outbox {
             Pull::TransportFailures => !entry.flags.pull_spent && transport,
         };
         let spread = backoff::uniform(seed, seq, entry.item.retry_count, Draw::Spread, SPREAD_MS);
-        let floor = entry.item.retry_after.unwrap_or(Timestamp::ZERO);
+        let floor = entry.item.retry_after.filter(|_| !mutant!(RetryAfterShortened));
+        let floor = floor.unwrap_or(Timestamp::ZERO);
         let at = now.plus_ms(spread).max(floor);
         if eligible && at < entry.item.next_attempt_at {
             Arc::make_mut(&mut entry.item).next_attempt_at = at;

@@ -16,7 +16,10 @@ use super::{
     Committed, Contents, FailureRow, Fence, Gone, Row, Scope, Snapshot, StorageError, Store, StoreId, Write,
     WriteResult,
 };
-use crate::item::{Epoch, ItemId, Outcome, Seq};
+use crate::{
+    item::{Epoch, ItemId, Outcome, Seq},
+    mutants::mutant,
+};
 
 /// How many changes the log keeps; an older [`Scope::Since`] is answered with everything.
 const LOG_ENTRIES_MAX: usize = 1024;
@@ -205,7 +208,8 @@ impl MemoryStore {
 
     fn check(&self, fence: Option<Fence>) -> Result<(), StorageError> {
         let current = Fence { store: self.store, epoch: self.epoch };
-        if fence.is_none_or(|fence| fence == current) { Ok(()) } else { Err(StorageError::Fenced) }
+        let fits = |fence: Fence| fence == current || mutant!(FenceByOrder) && fence.epoch >= current.epoch;
+        if fence.is_none_or(fits) { Ok(()) } else { Err(StorageError::Fenced) }
     }
 
     fn next_seq(&mut self) -> Seq {
@@ -277,8 +281,12 @@ impl MemoryStore {
     }
 
     fn put(&mut self, seq: Seq, record: &Arc<str>, tx: &mut Transaction) -> WriteResult {
-        let Some(row) = self.rows.get(&seq) else { return WriteResult::Missing };
-        let row = Stored { id: row.id.clone(), record: Arc::from(Arc::clone(record)) };
+        let id = match self.rows.get(&seq) {
+            Some(row) => row.id.clone(),
+            None if mutant!(PutRecreates) => None,
+            None => return WriteResult::Missing,
+        };
+        let row = Stored { id, record: Arc::from(Arc::clone(record)) };
         tx.undo.push(Undo::Row(seq, self.set_row(seq, Some(row))));
         tx.changes.push(Change::Put(seq));
         WriteResult::Done
@@ -432,7 +440,9 @@ impl MemoryStore {
 
 impl Store for MemoryStore {
     fn acquire(&mut self) -> Result<Snapshot, StorageError> {
-        self.epoch = Epoch(self.epoch.0 + 1);
+        if !mutant!(EpochNotRaised) || self.epoch == Epoch(0) {
+            self.epoch = Epoch(self.epoch.0 + 1);
+        }
         Ok(self.snapshot(self.full()))
     }
 

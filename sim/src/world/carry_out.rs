@@ -2,6 +2,7 @@
 
 use std::{
     rc::Rc,
+    sync::Arc,
     time::{Duration, UNIX_EPOCH},
 };
 
@@ -131,7 +132,7 @@ impl Play<'_> {
 
     // --- Attempts.
 
-    fn dispatch(&mut self, id: PageId, attempt: AttemptId, item: Item, deadline: Timestamp) {
+    fn dispatch(&mut self, id: PageId, attempt: AttemptId, item: Arc<Item>, deadline: Timestamp) {
         let mut faults = self.world.faults_at(id.tab, EffectKind::Dispatch);
         faults.extend(self.world.faults_of(&item.id));
         let world = &mut self.world;
@@ -400,7 +401,9 @@ impl Play<'_> {
 
     pub(super) fn queue_for_lock(&mut self, id: PageId) {
         if self.page(id).is_some_and(|page| page.election.is_none()) {
-            self.world.locks.request(id);
+            if !(lock_if_available() && self.world.locks.holder.is_some()) {
+                self.world.locks.request(id);
+            }
             self.look_at_lock();
         }
     }
@@ -504,4 +507,13 @@ fn wrong_verdicts(items: &[AskedItem]) -> Vec<(ItemId, Verdict)> {
     let mut verdicts: Vec<_> = items.iter().map(|asked| (asked.item.id.clone(), Verdict::Keep)).collect();
     verdicts.push((ItemId::new("never-asked-about").expect("a short id"), Verdict::Keep));
     verdicts
+}
+
+/// A planted bug of a driver: the lock is taken if it is free, and not queued for.
+fn lock_if_available() -> bool {
+    #[cfg(feature = "mutants")]
+    let planted = outbox::mutants::is_planted(outbox::mutants::Mutant::LockIfAvailable);
+    #[cfg(not(feature = "mutants"))]
+    let planted = false;
+    planted
 }

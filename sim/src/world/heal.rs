@@ -1,6 +1,6 @@
 //! The end of all faults, and the end of the run.
 
-use outbox::{Input, Item, ItemId, Trigger};
+use outbox::{Input, Item, ItemId};
 
 use super::{
     play::Play,
@@ -34,7 +34,6 @@ impl Play<'_> {
                 self.end(id, true);
             } else {
                 self.feed(id, Input::Online(true));
-                self.feed(id, Input::Wake(Trigger::Focus));
             }
         }
         self.open(0, newest);

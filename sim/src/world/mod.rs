@@ -35,7 +35,7 @@ mod tab;
 mod watch;
 
 pub use locks::Locks;
-pub use play::{Report, Violation, run, run_with};
+pub use play::{Report, Violation, run, run_judged, run_with};
 pub use queue::PageId;
 pub use storage::SimStore;
 pub use tab::{Flight, Page, Tab};

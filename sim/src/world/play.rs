@@ -16,7 +16,7 @@ use super::{
 use crate::{
     app::{App, Server},
     moment::Moment,
-    oracle,
+    oracle::{self, Oracle},
     rng::Draw,
     scenario::{EffectKind, Leadership, Scenario, What, When},
 };
@@ -65,6 +65,17 @@ pub fn run(app: &dyn App, scenario: &Scenario) -> Report {
 pub fn run_with<'a>(app: &'a dyn App, scenario: &Scenario, sink: Option<Sink<'a>>) -> Report {
     let mut oracles = oracle::all(scenario);
     oracles.extend(app.oracles(scenario));
+    run_judged(app, scenario, oracles, sink)
+}
+
+/// The same with these oracles alone.
+#[must_use]
+pub fn run_judged<'a>(
+    app: &'a dyn App,
+    scenario: &Scenario,
+    oracles: Vec<Box<dyn Oracle>>,
+    sink: Option<Sink<'a>>,
+) -> Report {
     let facts = oracle::Facts::default();
     let watch = Watch { oracles, facts, sink, hash: RunHash::default(), moments: 0, found: None };
     let world = World::new(Rc::new(scenario.clone()));

@@ -1,6 +1,9 @@
 //! A tab and its page: what a driver would know.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 use outbox::{AttemptId, CallId, Item, ItemId, Outbox, Place, Timestamp, ViewChange, lease::Election};
 
@@ -64,7 +67,7 @@ pub struct Page {
     /// Calls without a reply.
     pub calls: BTreeMap<CallId, ItemId>,
     /// The list of pending items as a view would hold it, folded from the changes alone (R22).
-    pub view: BTreeMap<Place, Item>,
+    pub view: BTreeMap<Place, Arc<Item>>,
     pub(super) inbox: VecDeque<Mail>,
     /// The timer in force.
     pub(super) timer: u64,
@@ -77,7 +80,7 @@ pub struct Page {
 #[derive(Clone, Debug)]
 pub struct Flight {
     /// The item as dispatched.
-    pub item: Item,
+    pub item: Arc<Item>,
     /// Since when.
     pub since_ms: u64,
 }
@@ -105,7 +108,7 @@ impl Page {
 
     pub(super) fn fold(&mut self, change: &ViewChange) {
         match change {
-            ViewChange::Set { place, item } => drop(self.view.insert(*place, item.clone())),
+            ViewChange::Set { place, item } => drop(self.view.insert(*place, Arc::clone(item))),
             ViewChange::Moved { from, to } => {
                 if let Some(item) = self.view.remove(from) {
                     self.view.insert(*to, item);
