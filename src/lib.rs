@@ -22,6 +22,10 @@ mod json;
 mod keys;
 mod lane;
 pub mod lease;
+#[cfg(feature = "marks")]
+pub mod marks;
+#[cfg(not(feature = "marks"))]
+mod marks;
 #[cfg(feature = "mutants")]
 pub mod mutants;
 #[cfg(not(feature = "mutants"))]

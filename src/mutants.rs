@@ -1,7 +1,7 @@
 //! Planted bugs, to prove that the alarms ring: each must be found by the simulator's oracle of its name.
 //!
 //! Compiled only with the feature `mutants`, which no shipped crate enables; without it `mutant!` is the
-//! constant `false`. At most one is planted at a time, per thread.
+//! constant `false`. At most one is planted at a time, in the whole process.
 
 /// Whether this bug is planted; with a block: what is done then, which is not even compiled otherwise.
 macro_rules! mutant {
@@ -24,23 +24,20 @@ pub use planted::{Mutant, is_planted, plant};
 
 #[cfg(feature = "mutants")]
 mod planted {
-    extern crate std;
+    use core::sync::atomic::{AtomicUsize, Ordering};
 
-    use core::cell::Cell;
+    /// One more than the number of the bug that is planted.
+    static PLANTED: AtomicUsize = AtomicUsize::new(0);
 
-    std::thread_local! {
-        static PLANTED: Cell<Option<Mutant>> = const { Cell::new(None) };
-    }
-
-    /// Plants a bug in this thread, instead of the one before.
+    /// Plants a bug in this process, instead of the one before.
     pub fn plant(mutant: Option<Mutant>) {
-        PLANTED.set(mutant);
+        PLANTED.store(mutant.map_or(0, |mutant| mutant as usize + 1), Ordering::Relaxed);
     }
 
-    /// Whether this bug is planted in this thread.
+    /// Whether this bug is planted.
     #[must_use]
     pub fn is_planted(mutant: Mutant) -> bool {
-        PLANTED.get() == Some(mutant)
+        PLANTED.load(Ordering::Relaxed) == mutant as usize + 1
     }
 
     macro_rules! catalogue {

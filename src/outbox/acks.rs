@@ -12,6 +12,7 @@ use crate::{
     error::CallError,
     input::Poke,
     item::{ItemId, Outcome, Seq},
+    marks::sometimes,
     mutants::mutant,
     record,
     storage::{Committed, Fence, OpId, StorageError, WriteResult},
@@ -48,6 +49,7 @@ impl Outbox {
             Err(error) => {
                 self.storage_failed(&error, fx);
                 if answer {
+                    sometimes!(AnswerRetried);
                     self.put_failed(&error);
                 } else {
                     self.write_failed(jobs, &error, fence, fx);
@@ -144,6 +146,7 @@ impl Outbox {
         let mine = result == WriteResult::Done || entry.flags.in_doubt;
         let outcome = if mine { outcome } else { Outcome::Removed };
         if mine && let Outcome::Dropped { .. } = outcome {
+            sometimes!(Buried);
             done.more = true;
             if let Stage::Settling(settlement) = &entry.stage
                 && let Some(text) = &settlement.failure
@@ -190,6 +193,7 @@ impl Outbox {
             }
         }
         if let Some(call) = write.call {
+            sometimes!(RemoveNothing, !did && matches!(write.kind, CallKind::Remove(_)));
             Self::reply(fx, call, Ok(Reply::Done(did)));
         }
     }
@@ -199,6 +203,7 @@ impl Outbox {
         if !self.entries.contains_key(&seq) {
             return;
         }
+        sometimes!(RemovedElsewhere);
         self.cancel_if_in_flight(seq, fx);
         match outcome {
             Some(outcome) => self.finish(seq, outcome, fx),
@@ -210,6 +215,7 @@ impl Outbox {
     fn stored(&mut self, local: u64, seq: Seq, since: Timestamp, fx: &mut Effects) {
         let Some(writing) = self.take_writing(local) else { return };
         if let Some(failure) = &writing.failure {
+            sometimes!(FailureRetried);
             self.failures.remove(failure);
         }
         let id = writing.item.id.clone();
@@ -235,6 +241,7 @@ impl Outbox {
             self.reconsider(seq);
         }
         for call in writing.removals {
+            sometimes!(RemovedWriting);
             self.remove(call, id.clone(), fx);
         }
     }
@@ -247,6 +254,7 @@ impl Outbox {
         for job in jobs.into_iter().rev() {
             match job {
                 Job::Insert(local) => {
+                    sometimes!(FencedInserts);
                     self.unclaim_writing(local);
                     self.slots.release(Place::Writing(local));
                     self.requeue_insert(local);
@@ -256,6 +264,7 @@ impl Outbox {
             }
         }
         if self.is_leading() && !mutant!(FencedStaysLeader) {
+            sometimes!(Fenced);
             self.step_down(fx);
             fx.push(Effect::Resign);
         }
@@ -270,6 +279,7 @@ impl Outbox {
 
     /// The store cannot tell whether it committed: look before writing again (R4).
     fn doubtful(&mut self, jobs: Vec<Job>, answer: bool, fence: Option<Fence>) {
+        sometimes!(Doubt);
         self.journal.want.doubt = true;
         for job in jobs.into_iter().rev() {
             if let Job::Insert(local) = job {
@@ -331,6 +341,7 @@ impl Outbox {
         let mixed = jobs.iter().any(|job| job.class() != class);
         let count = jobs.len();
         if let [Job::Insert(local)] = jobs[..] {
+            sometimes!(InsertRefused);
             return self.refuse(local, Err(error.clone().into()), fx);
         }
         mutant!(BatchFails => {
@@ -343,14 +354,21 @@ impl Outbox {
                 job => self.requeue(job, false, fence),
             }
         }
+        sometimes!(BatchSplit, mixed);
         if !core::mem::replace(&mut self.journal.separate, true) {
             self.journal.insert_limit = MAX_WRITES;
         }
         match class {
             _ if mixed => {} // at once, class by class
-            Class::Free => self.journal.retry.free.failed(self.now),
+            Class::Free => {
+                sometimes!(DeleteRepeated);
+                self.journal.retry.free.failed(self.now);
+            }
             Class::Put => self.put_failed(error),
-            Class::Insert => self.journal.insert_limit = count.div_ceil(2),
+            Class::Insert => {
+                sometimes!(InsertsHalved);
+                self.journal.insert_limit = count.div_ceil(2);
+            }
         }
     }
 
@@ -388,6 +406,7 @@ impl Outbox {
         if evicted.is_empty() {
             return self.send_one_unclaimed();
         }
+        sometimes!(FailuresEvicted);
         self.evict(evicted);
         self.journal.retry.put = Retry::default();
     }
@@ -457,6 +476,7 @@ impl Outbox {
             self.journal.failing_since = None;
             self.journal.want.since = true;
         } else if silent || failing {
+            sometimes!(ResignedSilent);
             if let Some(request) = &mut self.journal.in_flight {
                 request.gave_up = true;
             }

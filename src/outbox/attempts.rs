@@ -14,6 +14,7 @@ use crate::{
     input::{AttemptOutcome, Failure},
     item::{AttemptId, Class, FailureRecord, Item, ItemId, Outcome, Seq, SerializedError},
     json::Json,
+    marks::sometimes,
     mutants::mutant,
     record,
 };
@@ -28,6 +29,7 @@ impl Outbox {
         // A result counts only in the epoch that dispatched it (R14).
         let epochs = |epoch| epoch != attempt.epoch && !mutant!(EarlierEpochSettles);
         if self.fence().is_none_or(|fence| epochs(fence.epoch)) {
+            sometimes!(OtherEpoch);
             return;
         }
         let Some(entry) = self.entries.get(&attempt.seq) else { return };
@@ -35,6 +37,8 @@ impl Outbox {
         let first = if mutant!(OldAttemptSettlesRewrite) { 1 } else { entry.first_attempt };
         let ours = (first..=entry.item.retry_count).contains(&attempt.attempt);
         if entry.stage.is_decided() || !(current || ours) {
+            sometimes!(LateDecided, entry.stage.is_decided());
+            sometimes!(OldArgs, attempt.attempt < first);
             return;
         }
         let newer_in_flight = !current && matches!(entry.stage, Stage::InFlight { .. });
@@ -42,20 +46,25 @@ impl Outbox {
             AttemptOutcome::Success { .. } if !current && mutant!(LateSuccessIgnored) => {}
             AttemptOutcome::Success { result } => self.succeeded(attempt.seq, current, result, fx),
             AttemptOutcome::Failure(failure) if current || mutant!(LateFailureCounted) => {
-                self.failed(attempt.seq, failure, fx)
+                self.failed(attempt.seq, failure, fx);
             }
             AttemptOutcome::Failure(Failure { class: Class::NonRetriable, error, .. })
                 if !newer_in_flight =>
             {
+                sometimes!(LateRefusal);
                 self.slots.answered(true);
                 self.drop_item(attempt.seq, error, fx);
             }
-            AttemptOutcome::Failure(_) => {} // late, and nothing new
+            AttemptOutcome::Failure(_) => {
+                sometimes!(LateFailure); // and nothing new
+            }
         }
     }
 
     fn succeeded(&mut self, seq: Seq, current: bool, result: Option<Json>, fx: &mut Effects) {
+        sometimes!(LateSuccess, !current);
         if !current {
+            sometimes!(LateSuccessSuperseded, self.attempt_in_flight(seq).is_some());
             self.cancel_if_in_flight(seq, fx); // a newer attempt is superseded (R14)
         }
         self.slots.answered(true);
@@ -81,6 +90,7 @@ impl Outbox {
             (entry.item.retry_count >= limit.attempts).then_some(limit)
         });
         if limit.is_some_and(|limit| limit.then == Exhausted::Drop) {
+            sometimes!(Exhausted);
             return self.drop_item(seq, failure.error, fx);
         }
         self.back_off(seq, failure, fx);
@@ -94,6 +104,7 @@ impl Outbox {
         let (now, seed, jitter) = (self.now, self.seed(), self.config.jitter);
         let entry = self.entries.get_mut(&seq).expect("a failed attempt belongs to an entry");
         let item = Arc::make_mut(&mut entry.item);
+        sometimes!(RetryAfterClamped, failure.retry_after_ms > Some(backoff::RETRY_AFTER_CAP_MS));
         let floor_ms = failure.retry_after_ms.map(|ms| ms.min(backoff::RETRY_AFTER_CAP_MS));
         let backoff_ms = backoff::delay_ms(seed, seq, item.retry_count, jitter);
         item.retry_after = floor_ms.map(|ms| now.plus_ms(ms));
@@ -108,6 +119,7 @@ impl Outbox {
             Event::AttemptFailed { id: id.clone(), attempt, error: failure.error, next_attempt_at },
         );
         if attempt == STUCK_ATTEMPTS {
+            sometimes!(Stuck);
             Self::notify(fx, Event::Stuck { id, attempts: attempt });
         }
         self.set_stage(seq, Stage::Waiting);
@@ -119,6 +131,7 @@ impl Outbox {
         self.dequeue(seq);
         let entry = self.entries.get_mut(&seq).expect("a parked item is an entry");
         entry.parked = Some(reason);
+        sometimes!(ParkedExhausted);
         let (id, mutator_name) = (entry.item.id.clone(), (&*entry.item.mutator_name).into());
         Self::notify(fx, Event::Parked { id, mutator_name, reason });
     }
@@ -226,6 +239,7 @@ impl Outbox {
             self.deadlines.iter().take_while(|&&(at, _)| at <= self.now).map(|&(_, seq)| seq).collect();
         for seq in due {
             let Some(attempt) = self.attempt_in_flight(seq) else { continue };
+            sometimes!(TimedOut);
             let since = self.slots.slot(Place::Stored(seq)).map_or(self.now, |slot| slot.since);
             let message = alloc::format!("no answer within {} ms", self.now.since_ms(since));
             let error = SerializedError::new("TimeoutError", message);

@@ -17,6 +17,7 @@ use crate::{
     json::Json,
     keys::Key,
     lane::lane_keys,
+    marks::sometimes,
     mutants::mutant,
     record,
 };
@@ -95,6 +96,7 @@ impl Outbox {
         let place = Place::Writing(local);
         let born_claimed = self.can_be_born_claimed(&item).then_some(self.now);
         if born_claimed.is_some() {
+            sometimes!(BornClaimed);
             // Its seq, and so its jitter, is not known yet: the whole first window.
             item.retry_count = 1;
             item.claimed = true;
@@ -151,6 +153,7 @@ impl Outbox {
             Some(Place::Stored(seq)) => {
                 let entry = self.entries.get(&seq).expect("ids points at an entry");
                 if !entry.stage.is_decided() {
+                    sometimes!(RemovedInFlight, matches!(entry.stage, Stage::InFlight { .. }));
                     self.cancel_if_in_flight(seq, fx);
                     self.set_stage(seq, Stage::Removing);
                     self.void_ask_about(seq);

@@ -21,6 +21,7 @@ use crate::{
     input::AskId,
     item::{Item, ItemId, Outcome, Seq},
     keys::Key,
+    marks::sometimes,
     mutants::mutant,
     time::Timestamp,
 };
@@ -84,6 +85,7 @@ impl Outbox {
             let sent = if entry.item.retry_count == 0 { Sent::Never } else { Sent::Maybe };
             items.push(AskedItem { item: Item::clone(&entry.item), sent });
         }
+        sometimes!(Asked);
         self.hook.last_ask += 1;
         let ask = AskId(self.hook.last_ask);
         self.hook.ready_at = self.now.plus_ms(SPACING_MS);
@@ -103,6 +105,7 @@ impl Outbox {
 
     pub(super) fn expire_hook(&mut self, fx: &mut Effects) {
         if matches!(self.hook.phase, Phase::Asking { deadline, .. } if deadline <= self.now) {
+            sometimes!(HookLate);
             self.hook_failed(HookError::Late { limit_ms: LIMIT_MS }, fx);
         }
     }
@@ -110,7 +113,10 @@ impl Outbox {
     /// An item asked about ends or is being removed first: the answer is void, and the hook is asked again.
     pub(super) fn void_ask_about(&mut self, seq: Seq) {
         match &mut self.hook.phase {
-            Phase::Asking { asked, .. } if asked.contains(&seq) => self.thaw(false),
+            Phase::Asking { asked, .. } if asked.contains(&seq) => {
+                sometimes!(AnswerVoid);
+                self.thaw(false);
+            }
             Phase::Writing { asked } => {
                 // A removal may yet fail: the item must not stay frozen then.
                 if asked.remove(&seq)
@@ -140,6 +146,7 @@ impl Outbox {
 
     /// Nothing asked about is sent; the hook is asked again, with backoff.
     fn hook_failed(&mut self, error: HookError, fx: &mut Effects) {
+        sometimes!(HookFailed);
         Self::notify(fx, Event::HookFailed(error));
         self.hook.failures = self.hook.failures.saturating_add(1);
         self.hook.ready_at = self.now.plus_ms(backoff::window_ms(self.hook.failures));
@@ -253,7 +260,10 @@ impl Outbox {
         for (seq, verdict) in plan {
             match verdict {
                 Verdict::Remove => self.answer_ends(seq, Outcome::Removed, &mut answer),
-                Verdict::SquashInto(into) => self.answer_ends(seq, Outcome::Squashed { into }, &mut answer),
+                Verdict::SquashInto(into) => {
+                    sometimes!(Squashed);
+                    self.answer_ends(seq, Outcome::Squashed { into }, &mut answer);
+                }
                 Verdict::Keep => self.answer_keeps(seq, Rewrite::default(), keys.get(&seq), &mut answer, fx),
                 Verdict::Rewrite(rewrite) => self.answer_keeps(seq, rewrite, keys.get(&seq), &mut answer, fx),
             }
@@ -287,6 +297,7 @@ impl Outbox {
             item.metadata = metadata;
         }
         if let Some(args) = rewrite.args.filter(|args| *args != item.args) {
+            sometimes!(Rewritten);
             item.args = args;
             item.rewrites = item.rewrites.saturating_add(1);
             if !mutant!(OldKeyOnRewrite) {

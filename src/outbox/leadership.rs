@@ -15,6 +15,7 @@ use crate::{
     backoff::{self, Draw},
     effect::{Effect, Event, ParkReason},
     item::Seq,
+    marks::sometimes,
     storage::{Fence, StoreId},
     time::Timestamp,
 };
@@ -96,6 +97,7 @@ impl Outbox {
         if !led {
             return;
         }
+        sometimes!(SteppedDown);
         self.queues.clear();
         self.deadlines.clear();
         self.slots.reset();
@@ -147,6 +149,7 @@ impl Outbox {
         }
         match self.presence.pinged.clone() {
             Some((holder, deadline)) if deadline <= self.now => {
+                sometimes!(Stolen);
                 self.presence.heard(self.now);
                 fx.push(Effect::Steal(holder));
             }
@@ -161,6 +164,7 @@ impl Outbox {
             return;
         }
         self.presence.last = self.now;
+        sometimes!(Pinged);
         self.presence.pinged = Some((holder.clone(), self.now.plus_ms(self.patience_ms())));
         fx.push(Effect::Ping { to: Some(holder), parked: Vec::new() });
     }
@@ -195,6 +199,7 @@ impl Outbox {
         let parked = self.parked_mutators();
         let waited = self.presence.gave_way.is_none_or(|at| self.now >= at.plus_ms(GIVE_WAY_MS));
         if self.is_leading() && waited && registered.iter().any(|name| parked.contains(name)) {
+            sometimes!(GaveWay);
             self.presence.gave_way = Some(self.now);
             self.step_down(fx);
             fx.push(Effect::Resign);

@@ -11,6 +11,7 @@ use crate::{
     effect::{Effect, Place},
     item::{AttemptId, Item, Seq},
     lane::lane_keys,
+    marks::sometimes,
     mutants::mutant,
     time::Timestamp,
 };
@@ -233,6 +234,7 @@ impl Outbox {
                 continue; // no longer first; the one that is will be reconsidered
             }
             if probe {
+                sometimes!(Probe);
                 self.probe_at = self.now.plus_ms(PROBE_MS);
             }
             self.slots.take(Place::Stored(seq), self.now, failed, probe);
@@ -313,6 +315,7 @@ impl Outbox {
             return;
         }
         if self.now.since_ms(requested) > STALE_MS && !mutant!(StaleClaimTrusted) {
+            sometimes!(ClaimStale);
             self.set_stage(seq, Stage::Verifying);
             self.journal.want.verify.insert(seq);
         } else {
@@ -333,6 +336,7 @@ impl Outbox {
         } else if self.journal.unclaimed == Some(seq) {
             self.unclaim(seq);
         } else {
+            sometimes!(ClaimHeld);
             self.set_stage(seq, Stage::Claimed);
             self.reconsider(seq);
         }
@@ -372,6 +376,7 @@ impl Outbox {
         };
         let claiming: Vec<Seq> = self.slots.stored().filter(is_claiming).collect();
         let Some((&chosen, others)) = claiming.split_first() else { return };
+        sometimes!(SentUnclaimed);
         self.journal.unclaimed = Some(chosen);
         self.verify(chosen);
         for &seq in others {

@@ -2,7 +2,7 @@
 
 use alloc::collections::BTreeMap;
 
-use crate::{effect::Place, item::Seq, mutants::mutant, time::Timestamp};
+use crate::{effect::Place, item::Seq, marks::sometimes, mutants::mutant, time::Timestamp};
 
 /// An attempt older than this no longer counts against the slow-start limit (R9).
 const YOUNG_MS: u64 = 2000;
@@ -116,7 +116,10 @@ impl Slots {
     /// No answer came: the limit falls to one, unless another attempt was answered meanwhile (R9).
     pub(super) fn unanswered(&mut self, slot: Slot) {
         if self.answers == slot.answers && !mutant!(NoSlowStart) {
+            sometimes!(SlowStart);
             self.limit = 1;
+        } else {
+            sometimes!(SlowStartSpared);
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::{
     error::CallError,
     input::Poke,
     item::{Item, Outcome, Seq},
+    marks::sometimes,
     mutants::mutant,
     record::{self, Decoded},
     storage::{Contents, Fence, Gone, OpId, Row, Snapshot, StorageError},
@@ -59,6 +60,7 @@ impl Outbox {
         self.apply(snapshot, leads, fx);
         self.clear_doubt(fx);
         if !leads {
+            sometimes!(AcquireStale);
             return;
         }
         self.role = Role::Leading { fence };
@@ -77,6 +79,7 @@ impl Outbox {
         self.read_works(fx);
         let other_store = self.known.is_some_and(|known| known.store != snapshot.store);
         if other_store && matches!(snapshot.contents, Contents::Part { .. }) {
+            sometimes!(OtherStore);
             self.journal.want.full = true; // the store was made anew: start over
             return self.journal.want.join(Want { verify: BTreeSet::new(), ..want });
         }
@@ -103,6 +106,7 @@ impl Outbox {
         if self.now.since_ms(since) > STALE_MS {
             self.journal.want.verify.insert(seq);
         } else {
+            sometimes!(ClaimVerified);
             self.dispatch_or_hold(seq, fx);
         }
     }
@@ -223,6 +227,7 @@ impl Outbox {
             return;
         }
         let Some(writing) = self.take_writing(local) else { return };
+        sometimes!(DoubtStored);
         self.slots.release(Place::Writing(local));
         Self::view(fx, ViewChange::Left { place: Place::Writing(local), outcome: None });
         let id = item.id.clone();
@@ -237,6 +242,7 @@ impl Outbox {
         let in_doubt = self.writing.iter().filter(|(_, writing)| writing.in_doubt);
         let locals: Vec<u64> = in_doubt.map(|(&local, _)| local).collect();
         for local in locals {
+            sometimes!(DoubtRefused);
             self.refuse(local, Err(CallError::Storage(StorageError::Unknown)), fx);
         }
     }
@@ -246,6 +252,7 @@ impl Outbox {
             self.finish(row.seq, Outcome::Gone, fx); // the store was made anew, or the row was damaged
         }
         if self.quarantined.insert(row.seq) {
+            sometimes!(Quarantined);
             Self::notify(fx, Event::Quarantined { seq: row.seq, record: row.record, problem });
         }
     }
@@ -314,6 +321,8 @@ impl Outbox {
         let Some(reason) = parked.filter(|reason| !matches!(reason, ParkReason::Attempts { .. })) else {
             return;
         };
+        sometimes!(ParkedUnregistered, reason == ParkReason::Unregistered);
+        sometimes!(ParkedNewer, matches!(reason, ParkReason::NewerVersion { .. }));
         if self.told_parked.insert(item.mutator_name.clone()) {
             let (id, mutator_name) = (item.id.clone(), (&*item.mutator_name).into());
             Self::notify(fx, Event::Parked { id, mutator_name, reason });
@@ -323,8 +332,10 @@ impl Outbox {
     /// Deadlines from storage are no later than the longest wait that their rule allows (R30).
     fn clamp(&self, item: &mut Item) {
         let longest = self.now.plus_ms(backoff::RETRY_AFTER_CAP_MS);
+        sometimes!(Clamped, item.retry_after.is_some_and(|at| at > longest));
         item.retry_after = item.retry_after.map(|at| at.min(longest));
         let longest = self.now.plus_ms(backoff::CAP_MS).max(item.retry_after.unwrap_or(Timestamp::ZERO));
+        sometimes!(Clamped, item.next_attempt_at > longest);
         item.next_attempt_at = item.next_attempt_at.min(longest);
     }
 
@@ -354,6 +365,7 @@ impl Outbox {
         if seq.0 == known.through.0 + 1 {
             known.through = seq;
         } else if seq > known.through {
+            sometimes!(GapLoaded);
             self.journal.want.since = true;
         }
     }
@@ -381,13 +393,16 @@ impl Outbox {
             return;
         };
         if to <= known.change {
+            sometimes!(PokeStale);
             return; // late or repeated
         }
         let loading = self.journal.is_reading() || self.journal.want.is_broad();
         if (from != known.change && !mutant!(PokeFromAnywhere)) || more || loading {
+            sometimes!(PokeGap, from > known.change);
             self.journal.want.since = true;
             return;
         }
+        sometimes!(PokeApplied);
         self.known = Some(Known { change: to, ..known });
         for (seq, _, outcome) in settled {
             self.lost(seq, Some(outcome), fx);

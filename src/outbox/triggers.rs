@@ -6,6 +6,7 @@ use super::{Outbox, schedule::PROBE_MS};
 use crate::{
     backoff::{self, Draw},
     item::{Class, Seq},
+    marks::sometimes,
     mutants::mutant,
     time::Timestamp,
 };
@@ -69,6 +70,7 @@ impl Outbox {
         if at > self.now {
             let online_edge =
                 online_edge || self.triggers.deferred.is_some_and(|deferred| deferred.online_edge);
+            sometimes!(TriggerDeferred);
             if !mutant!(TriggerDropped) {
                 self.triggers.deferred = Some(Deferred { at, online_edge });
             }
@@ -126,7 +128,10 @@ impl Outbox {
         let floor = entry.item.retry_after.filter(|_| !mutant!(RetryAfterShortened));
         let floor = floor.unwrap_or(Timestamp::ZERO);
         let at = now.plus_ms(spread).max(floor);
+        sometimes!(InitSpared, pull == Pull::Init && entry.item.claimed);
         if eligible && at < entry.item.next_attempt_at {
+            sometimes!(Pulled);
+            sometimes!(PullFloored, at == floor);
             Arc::make_mut(&mut entry.item).next_attempt_at = at;
             entry.flags.pulled = true;
             entry.flags.pull_spent = true;

@@ -207,7 +207,7 @@ impl Play<'_> {
         let record = match strange {
             Strange::Garbage => "not json at all".to_string(),
             Strange::NewerVersion => format!(
-                r#"{{"version":9,"id":"strange{n}","key":["strange"],"barrier":false,"argsInSomeNewForm":[1,2]}}"#
+                r#"{{"version":9,"id":"strange{n}","key":["strange"],"barrier":false,"newArgs":[1,2]}}"#
             ),
             Strange::BrokenBody => {
                 format!(r#"{{"version":1,"id":"strange{n}","key":["strange"],"mutatorName":17,"args":{{}}}}"#)
