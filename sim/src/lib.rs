@@ -4,6 +4,7 @@
 //! real core in a simulated world and watches with every [`oracle`].
 
 pub mod app;
+pub mod matrix;
 pub mod moment;
 #[cfg(feature = "mutants")]
 pub mod mutants;

@@ -10,6 +10,7 @@ use super::{
     queue::{Event, Mail, PageId},
 };
 use crate::{
+    matrix,
     moment::Moment,
     scenario::{Action, Strange, What},
 };
@@ -244,6 +245,11 @@ impl Play<'_> {
     /// Counts and shows a fault that strikes.
     pub(super) fn struck(&mut self, tab: u32, what: What) {
         *self.world.struck.entry(what.name()).or_default() += 1;
+        if let Some(page) = self.world.page(tab) {
+            for state in matrix::states(page) {
+                *self.world.cells.entry((what.name(), state)).or_default() += 1;
+            }
+        }
         self.see(&Moment::Fault { tab: (tab != WORLD_TAB).then_some(tab), what });
     }
 }

@@ -78,6 +78,8 @@ pub struct World {
     faults: BTreeMap<When, Vec<What>>,
     /// How many faults of which name have struck.
     struck: BTreeMap<&'static str, u64>,
+    /// How many of them while an item of the tab was in which state.
+    cells: BTreeMap<(&'static str, &'static str), u64>,
 }
 
 impl World {
@@ -102,6 +104,7 @@ impl World {
             queue: Queue::default(),
             faults,
             struck: BTreeMap::new(),
+            cells: BTreeMap::new(),
             scenario,
         }
     }

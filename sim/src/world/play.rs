@@ -35,6 +35,8 @@ pub struct Report {
     pub simulated_ms: u64,
     /// Faults that struck, by name.
     pub struck: BTreeMap<&'static str, u64>,
+    /// The same by the states that items of the tab were in (see [`crate::matrix`]).
+    pub cells: BTreeMap<(&'static str, &'static str), u64>,
     /// The first promise that was broken.
     pub violation: Option<Violation>,
 }
@@ -150,6 +152,7 @@ impl Play<'_> {
             moments: watch.moments,
             simulated_ms: world.now_ms,
             struck: world.struck,
+            cells: world.cells,
             violation,
         }
     }

@@ -12,7 +12,7 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
-use outbox_sim::{Report, Violation, swarm::swarm};
+use outbox_sim::{Report, Violation, matrix::Cell, swarm::swarm};
 
 use crate::{Verdict, show};
 
@@ -43,12 +43,14 @@ struct Hunt {
     found: Mutex<Option<(u64, Violation)>>,
 }
 
+/// What all runs together came to.
 #[derive(Default)]
-struct Sums {
+pub(crate) struct Sums {
     seeds: u64,
     moments: u64,
     simulated_ms: u64,
     struck: BTreeMap<&'static str, u64>,
+    pub(crate) cells: BTreeMap<Cell, u64>,
 }
 
 impl Sums {
@@ -59,6 +61,9 @@ impl Sums {
         for (fault, count) in &report.struck {
             *self.struck.entry(fault).or_default() += count;
         }
+        for (cell, count) in &report.cells {
+            *self.cells.entry(*cell).or_default() += count;
+        }
     }
 
     fn faults(&self) -> u64 {
@@ -68,6 +73,11 @@ impl Sums {
 
 /// Plays seeds until one fails or all are played.
 pub(crate) fn many(plan: &Plan) -> Result<Verdict, String> {
+    hunt(plan).map(|(verdict, _)| verdict)
+}
+
+/// The same, with what was reached.
+pub(crate) fn hunt(plan: &Plan) -> Result<(Verdict, Sums), String> {
     let from = plan.from.unwrap_or_else(fresh);
     let until = plan.minutes.map(|minutes| Instant::now() + Duration::from_secs(60 * minutes));
     let end = if until.is_some() { u64::MAX } else { from.saturating_add(plan.seeds) };
@@ -98,14 +108,14 @@ pub(crate) fn many(plan: &Plan) -> Result<Verdict, String> {
     let sums = hunt.sums.into_inner().map_err(|_| "a thread panicked")?;
     tell(&sums, started.elapsed());
     let Some((seed, violation)) = hunt.found.into_inner().map_err(|_| "a thread panicked")? else {
-        return Ok(Verdict::Clean);
+        return Ok((Verdict::Clean, sums));
     };
     if violation.oracle == DETERMINISM {
         println!("\n{seed}: {}", violation.what);
-        return Ok(Verdict::SimulatorBug);
+        return Ok((Verdict::SimulatorBug, sums));
     }
     show::failure(&seed.to_string(), &swarm(seed), &violation);
-    Ok(show::blame(&violation))
+    Ok((show::blame(&violation), sums))
 }
 
 /// What two runs that differ violate.

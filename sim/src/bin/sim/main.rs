@@ -5,8 +5,12 @@
 
 #![expect(clippy::print_stdout, reason = "a program for people")]
 
+#[cfg(feature = "mutants")]
+mod alarms;
+mod check;
 mod hunt;
 mod input;
+mod marks;
 mod replay;
 mod show;
 
@@ -75,6 +79,29 @@ enum Command {
         #[arg(long, default_value_t = 20_000)]
         tries: u32,
     },
+    /// Runs the exhaustive checks of small worlds and of the election
+    Check {
+        /// The large ones too: minutes each
+        #[arg(long)]
+        large: bool,
+    },
+    /// Plays seeds, then tells which rare things happened; fails if one did not
+    Marks {
+        /// Play so many seeds
+        #[arg(long, default_value_t = 20_000)]
+        seeds: u64,
+        /// The first of them
+        #[arg(long, default_value_t = 1)]
+        from: u64,
+        /// Play so many at once
+        #[arg(long, default_value_t = hunt::cores())]
+        jobs: usize,
+    },
+    /// Plants bugs in the core; each must be found by its oracle
+    Mutants {
+        /// Only this one
+        name: Option<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -88,6 +115,12 @@ fn main() -> ExitCode {
             replay::replay(&scenario, &replay::Wanted { trace, all, html, jsonl })
         }
         Command::Shrink { scenario, out, tries } => replay::shrink(&scenario, &out, tries),
+        Command::Check { large } => check::check(large),
+        Command::Marks { seeds, from, jobs } => {
+            let plan = hunt::Plan { seeds, from: Some(from), minutes: None, jobs: jobs.max(1), twice: false };
+            marks::marks(&plan)
+        }
+        Command::Mutants { name } => mutants(name.as_deref()),
     };
     match result {
         Ok(verdict) => verdict.code(),
@@ -96,6 +129,16 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+#[cfg(feature = "mutants")]
+fn mutants(name: Option<&str>) -> Result<Verdict, String> {
+    alarms::mutants(name)
+}
+
+#[cfg(not(feature = "mutants"))]
+fn mutants(_name: Option<&str>) -> Result<Verdict, String> {
+    Err("built without the feature `mutants`; `cargo sim mutants` has it".into())
 }
 
 /// How it ended.

@@ -58,6 +58,7 @@ fn caught(scenario: &Scenario, play: impl FnOnce() -> Report) -> Report {
         moments: 0,
         simulated_ms: 0,
         struck: BTreeMap::new(),
+        cells: BTreeMap::new(),
         violation: Some(Violation {
             oracle: PANIC,
             rules: &[],
