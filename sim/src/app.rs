@@ -37,6 +37,31 @@ pub trait App {
     }
 }
 
+/// What people do with an app, drawn: what [`swarm_of`](crate::swarm::swarm_of) asks for. An app that is only
+/// played with scenarios of its own needs none.
+pub trait Workload {
+    /// What is enqueued as the item `iN`. `chance(n)` draws below n: the same for the same seed.
+    fn enqueue(&self, item: u32, taste: Taste, chance: &mut dyn FnMut(u64) -> u64) -> Call;
+}
+
+/// What makes one drawn scenario unlike the others; drawn once for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taste {
+    /// How many things there are to write to: from one hot lane to a hundred cold ones.
+    pub lanes: u64,
+    /// How much of what is rare there is, in hundredths: none in half of all scenarios.
+    pub rare: u64,
+}
+
+/// A call of one of the app's mutators.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// The mutator.
+    pub mutator: String,
+    /// Its args.
+    pub args: Json,
+}
+
 /// The far end: a model of a server.
 pub trait Server {
     /// A request arrives. Requests arrive one at a time, in any order, and sometimes twice.

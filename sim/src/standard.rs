@@ -7,7 +7,7 @@ use outbox::{AttemptLimit, Exhausted, Json, Mutator, Registry, RetryBatch, Rewri
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    app::{Answer, App, Request, Server},
+    app::{Answer, App, Call, Request, Server, Taste, Workload},
     scenario::Scenario,
 };
 
@@ -105,6 +105,34 @@ impl App for Standard {
             made.map_err(|error| error.to_string())?;
         }
         Ok(())
+    }
+}
+
+impl Workload for Standard {
+    fn enqueue(&self, item: u32, taste: Taste, chance: &mut dyn FnMut(u64) -> u64) -> Call {
+        let args = Args { keys: keys(chance, taste.lanes), value: item.into() };
+        let choices: &[&str] = if chance(100) < taste.rare {
+            &[mutators::BARRIER, mutators::LIMITED, mutators::PARKING, mutators::NEW, mutators::HASTY]
+        } else {
+            &[mutators::KEYED, mutators::KEYED, mutators::KEYED, mutators::PLAIN]
+        };
+        let mutator = choices[chance(choices.len() as u64) as usize];
+        Call { mutator: mutator.into(), args: args.json() }
+    }
+}
+
+/// Half of them on the hottest lane; some in two; some in none.
+fn keys(chance: &mut dyn FnMut(u64) -> u64, lanes: u64) -> Vec<String> {
+    let mut lane = || {
+        let n = if chance(2) == 0 { 0 } else { chance(lanes) };
+        format!("k{n}")
+    };
+    let first = lane();
+    let second = lane();
+    match chance(10) {
+        0 => Vec::new(),
+        1 | 2 => vec![first, second],
+        _ => vec![first],
     }
 }
 

@@ -4,12 +4,13 @@
 use rand_chacha::{ChaCha8Rng, rand_core::Rng};
 
 use crate::{
+    app::{Call, Taste, Workload},
     rng::{Draw, Streams},
     scenario::{
         Action, EffectKind, Fault, HookStyle, Leadership, Options, RetryAfter, Scenario, Step, Strange, What,
         When,
     },
-    standard::{Args, mutators},
+    standard::Standard,
 };
 
 /// The longest time until the heal.
@@ -21,14 +22,20 @@ const EFFECTS: u32 = 120;
 /// Attempts of an item that faults are drawn for.
 const ATTEMPTS: u32 = 5;
 
-/// The scenario of a seed.
+/// The scenario of a seed, for the standard app.
 #[must_use]
 pub fn swarm(seed: u64) -> Scenario {
+    swarm_of(&Standard, seed)
+}
+
+/// The scenario of a seed, with what people do with this app.
+#[must_use]
+pub fn swarm_of(app: &dyn Workload, seed: u64) -> Scenario {
     let mut draw = Chance(Streams::new(seed).rng(0, Draw::Swarm, 0));
     let options = options(&mut draw);
     let length_ms = draw.within(10_000, LENGTH_MS);
     let mut steps = Vec::new();
-    let items = workload(&mut draw, &options, length_ms, &mut steps);
+    let items = workload(app, &mut draw, &options, length_ms, &mut steps);
     life(&mut draw, &options, length_ms, &mut steps);
     steps.sort_by_key(|step| step.at_ms);
     let faults = if draw.one_in(8) { Vec::new() } else { faults(&mut draw, &options, length_ms, items) };
@@ -85,11 +92,17 @@ fn options(draw: &mut Chance) -> Options {
 }
 
 /// What people do; how many items they make.
-fn workload(draw: &mut Chance, options: &Options, length_ms: u64, steps: &mut Vec<Step>) -> u32 {
+fn workload(
+    app: &dyn Workload,
+    draw: &mut Chance,
+    options: &Options,
+    length_ms: u64,
+    steps: &mut Vec<Step>,
+) -> u32 {
     let operations = draw.within(OPERATIONS.0, OPERATIONS.1);
     let lanes = draw.of(&[1, 3, 10, 100]);
     let storms = draw.one_in(3);
-    let rare = draw.weight();
+    let taste = Taste { lanes, rare: draw.weight() };
     let mut items = 0;
     let mut at_ms = 0;
     for n in 0..operations {
@@ -98,13 +111,13 @@ fn workload(draw: &mut Chance, options: &Options, length_ms: u64, steps: &mut Ve
         let tab = draw.below(options.tabs.into()) as u32;
         let action = if items > 0 && draw.strikes(10) {
             about_an_item(draw, items)
-        } else if draw.strikes(rare / 2) {
+        } else if draw.strikes(taste.rare / 2) {
             let reason = String::from(draw.of(&["auth", "user"]));
             if draw.one_in(2) { Action::Pause { reason } } else { Action::Resume { reason } }
         } else {
             items += 1;
-            let args = Args { keys: keys(draw, lanes), value: items.into() };
-            Action::Enqueue { item: items, mutator: mutator(draw, rare).into(), args: args.json() }
+            let Call { mutator, args } = app.enqueue(items, taste, &mut |n| draw.below(n));
+            Action::Enqueue { item: items, mutator, args }
         };
         steps.push(Step { at_ms, tab, action });
     }
@@ -117,29 +130,6 @@ fn about_an_item(draw: &mut Chance, items: u32) -> Action {
         0 => Action::RetryFailure { item },
         1 => Action::DismissFailure { item },
         _ => Action::Remove { item },
-    }
-}
-
-fn mutator(draw: &mut Chance, rare: u64) -> &'static str {
-    if draw.strikes(rare) {
-        draw.of(&[mutators::BARRIER, mutators::LIMITED, mutators::PARKING, mutators::NEW, mutators::HASTY])
-    } else {
-        draw.of(&[mutators::KEYED, mutators::KEYED, mutators::KEYED, mutators::PLAIN])
-    }
-}
-
-/// Half of them on the hottest lane; some in two; some in none.
-fn keys(draw: &mut Chance, lanes: u64) -> Vec<String> {
-    let mut lane = || {
-        let n = if draw.one_in(2) { 0 } else { draw.below(lanes) };
-        format!("k{n}")
-    };
-    let first = lane();
-    let second = lane();
-    match draw.below(10) {
-        0 => Vec::new(),
-        1 | 2 => vec![first, second],
-        _ => vec![first],
     }
 }
 
