@@ -36,6 +36,8 @@ pub enum Draw {
     Store,
     /// The seed of an election.
     Election,
+    /// When a client of a herd enqueues.
+    Herd,
 }
 
 /// The streams of one seed.
