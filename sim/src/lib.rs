@@ -5,6 +5,7 @@
 
 pub mod app;
 pub mod matrix;
+pub mod herd;
 pub mod moment;
 #[cfg(feature = "mutants")]
 pub mod mutants;
