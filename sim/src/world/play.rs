@@ -11,7 +11,7 @@ use super::{
     World,
     queue::{Event, Mail, PageId, WORLD},
     tab::{Page, name},
-    watch::{RunHash, Sink, Watch},
+    watch::{Found, RunHash, Sink, Watch},
 };
 use crate::{
     app::{App, Server},
@@ -138,15 +138,16 @@ impl Play<'_> {
 
     fn report(self, end: Option<String>) -> Report {
         let Self { world, watch, .. } = self;
-        let found = watch.found.map(|(at, what)| (watch.oracles[at].name(), watch.oracles[at].rules(), what));
-        let ended = end.map(|what| ("progress", ["R26", "R28", "R31"].as_slice(), what));
-        let violation = found.or(ended).map(|(oracle, rules, what)| Violation {
-            oracle,
-            rules,
-            at_ms: world.now_ms,
-            moment: watch.moments,
-            what,
+        let at_ms = world.now_ms;
+        let found = watch.found.map(|Found { oracle, moment, what }| {
+            let oracle = &watch.oracles[oracle];
+            Violation { oracle: oracle.name(), rules: oracle.rules(), at_ms, moment, what }
         });
+        let ended = end.map(|what| {
+            let (oracle, rules) = ("progress", ["R26", "R28", "R31"].as_slice());
+            Violation { oracle, rules, at_ms, moment: watch.moments, what }
+        });
+        let violation = found.or(ended);
         Report {
             hash: watch.hash.finish(),
             moments: watch.moments,

@@ -18,8 +18,17 @@ pub(super) struct Watch<'a> {
     pub(super) sink: Option<Sink<'a>>,
     pub(super) hash: RunHash,
     pub(super) moments: u64,
-    /// Which oracle found what; the first find ends the run.
-    pub(super) found: Option<(usize, String)>,
+    /// The first find ends the run.
+    pub(super) found: Option<Found>,
+}
+
+/// What an oracle found.
+pub(super) struct Found {
+    /// Which of the oracles.
+    pub(super) oracle: usize,
+    /// At which moment: the input that is being handled goes on after it.
+    pub(super) moment: u64,
+    pub(super) what: String,
 }
 
 impl Watch<'_> {
@@ -35,7 +44,7 @@ impl Watch<'_> {
         self.facts.note(world, moment);
         for (at, oracle) in self.oracles.iter_mut().enumerate() {
             if let Err(what) = oracle.see(world, &self.facts, moment) {
-                self.found = Some((at, what));
+                self.found = Some(Found { oracle: at, moment: self.moments, what });
                 return;
             }
         }
