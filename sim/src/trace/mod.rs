@@ -224,6 +224,9 @@ pub struct Broken {
 /// How much is told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Detail {
+    /// As `Story`, without what follows from other lines: changes of the view, pokes and what they make
+    /// other replicas load, and what the store did if its answer arrives. For reading, not for the page.
+    Short,
     /// What a reader needs: no sleeps, no looks at the change counter that find nothing new, no leases that
     /// are renewed, no steps that another line tells.
     #[default]
@@ -316,13 +319,14 @@ impl Trace {
         self.push_moment(|teller| teller.moment(world, moment));
     }
 
-    /// The run has ended.
+    /// The run has ended. A violation at moment 0, such as a panic, is shown at the last one.
     pub fn end(&mut self, report: &Report) {
+        let last = self.lines.last().map_or(0, |line| line.n);
         let violation = report.violation.as_ref().map(|violation| Broken {
             oracle: violation.oracle.into(),
             rules: violation.rules.iter().map(ToString::to_string).collect(),
             at_ms: violation.at_ms,
-            moment: violation.moment,
+            moment: if violation.moment == 0 { last } else { violation.moment },
             what: violation.what.clone(),
         });
         let broken_at = violation.as_ref().map_or(u64::MAX, |broken| broken.moment);
@@ -347,11 +351,46 @@ impl Trace {
         if self.detail == Detail::All {
             return;
         }
+        self.teller.end();
         let before = self.lines.len();
-        let noise = &self.teller.noise;
-        self.lines.retain(|line| line.n == broken_at || !noise.contains(&line.n));
+        let Teller { noise, echoes, .. } = &self.teller;
+        let is_short = self.detail == Detail::Short;
+        // Items that changed in a line that is left out change in the lane's next one.
+        let mut owed: BTreeMap<Who, Vec<ItemMark>> = BTreeMap::new();
+        self.lines.retain_mut(|line| {
+            let is_noise = noise.contains(&line.n) || (is_short && echoes.contains(&line.n));
+            let owed = owed.entry(line.who).or_default();
+            if is_noise && line.n != broken_at {
+                owed.extend(
+                    line.items.drain(..).filter(|mark| mark.state.is_some() || !mark.keys.is_empty()),
+                );
+                return false;
+            }
+            if !owed.is_empty() {
+                owed.append(&mut line.items);
+                line.items = merged(owed);
+            }
+            true
+        });
         self.header.left_out += (before - self.lines.len()) as u64;
     }
+}
+
+/// One mark for each item, with the last state that is known.
+fn merged(marks: &mut Vec<ItemMark>) -> Vec<ItemMark> {
+    let mut merged: Vec<ItemMark> = Vec::new();
+    for mark in marks.drain(..) {
+        match merged.iter_mut().find(|known| known.id == mark.id) {
+            None => merged.push(mark),
+            Some(known) => {
+                known.state = mark.state.or(known.state);
+                if !mark.keys.is_empty() {
+                    known.keys = mark.keys;
+                }
+            }
+        }
+    }
+    merged
 }
 
 impl fmt::Display for Who {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use outbox::{
     AttemptOutcome, Effect, Event, Input, Poke,
     lease::{ElectionEffect, ElectionInput, Says},
-    storage::OpId,
+    storage::{OpId, Scope},
 };
 
 use super::{ItemMark, Kind, Line, Who, found_nothing, is_check, items::Items, words};
@@ -54,6 +54,14 @@ pub(super) struct Teller {
     told: u64,
     /// The numbers of the lines that are noise.
     pub(super) noise: BTreeSet<u64>,
+    /// The numbers of the lines that follow from others.
+    pub(super) echoes: BTreeSet<u64>,
+    /// Loads of items that a poke named.
+    hinted: BTreeSet<String>,
+    /// What the store did, and nobody has been told yet: its line, by operation.
+    untold: BTreeMap<String, u64>,
+    /// Tabs whose hint says that they are offline.
+    offline: BTreeSet<u32>,
     /// An input that is noise if it leads to nothing: a tick, the answer to a check; by tab.
     idle: BTreeMap<u32, u64>,
     /// Looks at the change counter that have found nothing so far: their lines, by operation.
@@ -78,6 +86,7 @@ impl Teller {
             Moment::Opened { tab, build, .. } => self.opened(&Replica::of(world, *tab), Some(*build)),
             Moment::Ended { tab, page, crashed } => {
                 self.items.end_page(*tab);
+                self.offline.remove(tab);
                 let (kind, how) =
                     if *crashed { (Kind::Crashed, "dies") } else { (Kind::Closed, "is closed") };
                 tell(Who::Tab(*tab), kind, format!("page t{tab}.{page} {how}"))
@@ -129,6 +138,8 @@ impl Teller {
     pub(super) fn input(&mut self, replica: &Replica, input: &Input) -> Line {
         let items = self.items.input(replica.tab, input);
         match input {
+            Input::Poked(_) => drop(self.echoes.insert(self.told + 1)),
+            Input::Online(online) => self.hint(replica.tab, *online),
             Input::Tick => drop(self.idle.insert(replica.tab, self.told + 1)),
             Input::Loaded { op, .. } => {
                 let found = !found_nothing(input);
@@ -136,8 +147,14 @@ impl Teller {
                     self.idle.insert(replica.tab, self.told + 1);
                 }
                 self.check_ends(&replica.operation(*op), found);
+                if self.hinted.remove(&replica.operation(*op)) {
+                    self.echoes.insert(self.told + 1);
+                }
             }
             _ => {}
+        }
+        if let Input::Loaded { op, .. } | Input::Persisted { op, .. } = input {
+            self.echoes.extend(self.untold.remove(&replica.operation(*op)));
         }
         let kind = match input {
             Input::Online(true) => Kind::Online,
@@ -160,6 +177,11 @@ impl Teller {
         let items = self.items.effect(replica.tab, effect);
         match effect {
             Effect::Sleep { .. } => drop(self.noise.insert(self.told + 1)),
+            Effect::View(_) | Effect::Poke(_) => drop(self.echoes.insert(self.told + 1)),
+            Effect::Load { op, scope: Scope::Items(_), .. } => {
+                self.echoes.insert(self.told + 1);
+                self.hinted.insert(replica.operation(*op));
+            }
             Effect::Load { op, .. } if is_check(effect) => {
                 // The tick before it is noise if this finds nothing.
                 let mut lines = vec![self.told + 1];
@@ -187,6 +209,14 @@ impl Teller {
         Line { items, link, ..line(replica.at_ms, Who::Tab(replica.tab), kind, text) }
     }
 
+    /// A connectivity hint that says nothing new is noise if it leads to nothing.
+    fn hint(&mut self, tab: u32, online: bool) {
+        let is_new = if online { self.offline.remove(&tab) } else { self.offline.insert(tab) };
+        if !is_new {
+            self.idle.insert(tab, self.told + 1);
+        }
+    }
+
     /// What a tab is handling led to something.
     fn is_no_noise(&mut self, tab: u32) {
         if let Some(n) = self.idle.remove(&tab) {
@@ -207,6 +237,13 @@ impl Teller {
         }
         let text = format!("handled, {effects} effects");
         line(replica.at_ms, Who::Tab(replica.tab), Kind::Handled, text)
+    }
+
+    /// The run has ended: looks at the change counter that are still under way have found nothing.
+    pub(super) fn end(&mut self) {
+        for lines in std::mem::take(&mut self.checks).into_values() {
+            self.noise.extend(lines);
+        }
     }
 
     /// A look at the change counter ends: all its lines are noise, or none.
@@ -234,6 +271,9 @@ impl Teller {
             && let Some(lines) = self.checks.get_mut(&link)
         {
             lines.push(self.told + 1);
+        }
+        if told == answer {
+            self.untold.insert(link.clone(), self.told + 1);
         }
         let items = self.items.ran(request, answer);
         let mut text = format!("for t{tab}.{page}: {answer}");
