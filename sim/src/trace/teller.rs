@@ -169,7 +169,7 @@ impl Teller {
             Input::Pong { from, .. } => Some(format!("pong {from}")),
             _ => None,
         };
-        Line { items, link, ..line(replica.at_ms, Who::Tab(replica.tab), kind, input.to_string()) }
+        Line { link, items, ..line(replica.at_ms, Who::Tab(replica.tab), kind, input.to_string()) }
     }
 
     /// A replica asks for an effect.
@@ -206,7 +206,7 @@ impl Teller {
             _ => None,
         };
         let text = words::effect(effect, replica.zero_ms);
-        Line { items, link, ..line(replica.at_ms, Who::Tab(replica.tab), kind, text) }
+        Line { link, items, ..line(replica.at_ms, Who::Tab(replica.tab), kind, text) }
     }
 
     /// A connectivity hint that says nothing new is noise if it leads to nothing.
@@ -280,7 +280,7 @@ impl Teller {
         if told != answer {
             text += &format!("; it is told: {told}");
         }
-        Line { items, link: Some(link), ..line(at_ms, Who::Store, Kind::Ran, text) }
+        Line { link: Some(link), items, ..line(at_ms, Who::Store, Kind::Ran, text) }
     }
 
     /// A step is noise if what it leads to is told anyway.
@@ -347,7 +347,7 @@ fn served(at_ms: u64, tab: u32, attempt: String, request: &Request, answer: &Ans
     };
     let text = format!("for tab {tab}: {} {attempt} {did}, answers {outcome}", request.item);
     let items = vec![ItemMark { id: request.item.as_str().into(), state: None, keys: Vec::new() }];
-    Line { items, link: Some(attempt), ..line(at_ms, Who::Server, kind, text) }
+    Line { link: Some(attempt), items, ..line(at_ms, Who::Server, kind, text) }
 }
 
 fn poke_link(poke: &Poke) -> Option<String> {
