@@ -4,8 +4,19 @@
 //! so far amount to; it keeps what else it must remember itself, apart from the core, and says precisely
 //! what it compared to what.
 
+pub mod bounds;
+pub mod calls;
+pub mod election;
 pub mod facts;
+pub mod fencing;
+pub mod hook;
+pub mod idempotency;
+pub mod kept;
 pub mod liveness;
+pub mod outcome;
+mod per_tab;
+pub mod settle_once;
+pub mod view;
 
 pub use facts::Facts;
 
@@ -28,6 +39,18 @@ pub trait Oracle {
 
 /// All oracles of the core.
 #[must_use]
-pub fn all(_scenario: &Scenario) -> Vec<Box<dyn Oracle>> {
-    vec![Box::new(liveness::Liveness)]
+pub fn all(scenario: &Scenario) -> Vec<Box<dyn Oracle>> {
+    vec![
+        Box::new(bounds::Bounds::new(scenario)),
+        Box::new(calls::Calls::default()),
+        Box::new(election::Election::new(scenario)),
+        Box::new(fencing::Fencing::default()),
+        Box::new(hook::Hook::default()),
+        Box::new(idempotency::Idempotency::default()),
+        Box::new(kept::Kept::default()),
+        Box::new(outcome::Outcomes::default()),
+        Box::new(settle_once::SettleOnce::default()),
+        Box::new(view::View::default()),
+        Box::new(liveness::Liveness),
+    ]
 }

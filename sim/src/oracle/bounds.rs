@@ -1,0 +1,191 @@
+//! Bounds (R4, R31, R32): a timer is later than now, effects are bounded by their input, one storage request
+//! is in flight per page, a transaction keeps its limits and its order, and no page spins.
+//!
+//! | after | compared |
+//! |---|---|
+//! | a `Sleep` | its time, with the page's own |
+//! | a storage request | that the one before it was answered; its writes, with R4's limits and order |
+//! | an input's end | how many effects it had, with what it names and the slots it may free |
+//! | each input | how many there were at this very instant |
+
+use outbox::{
+    Effect, Input, Poke, Seq,
+    storage::{Contents, Write},
+};
+
+use super::{Facts, Oracle, per_tab::PerTab};
+use crate::{
+    moment::Moment,
+    scenario::{Action, Scenario},
+    world::World,
+};
+
+/// A transaction's limits (R4).
+const MAX_WRITES: usize = 256;
+const MAX_BYTES: usize = 1 << 20;
+/// Timers that may fire at one instant: the one in force, its early double, and those that a frozen page
+/// missed.
+const TICKS_PER_INSTANT: u32 = 64;
+
+/// The judge.
+#[derive(Debug)]
+pub struct Bounds {
+    pages: PerTab<Busy>,
+    /// Inputs that a page may get at one instant: where nothing takes time, all that happens to all items.
+    inputs_per_instant: u32,
+    /// A buffer that is used again.
+    puts: Vec<Seq>,
+}
+
+#[derive(Debug, Default)]
+struct Busy {
+    /// A storage request is under way.
+    asked: bool,
+    /// Effects that the input under way may have.
+    effects: usize,
+    at_ms: u64,
+    inputs: u32,
+    ticks: u32,
+}
+
+impl Bounds {
+    /// For a scenario with so many items and tabs.
+    #[must_use]
+    pub fn new(scenario: &Scenario) -> Self {
+        let makes = |action: &Action| matches!(action, Action::Enqueue { .. } | Action::RetryFailure { .. });
+        let items = scenario.steps.iter().filter(|step| makes(&step.action)).count() as u32;
+        let inputs_per_instant = 1_000 + 20 * items + 20 * scenario.steps.len() as u32;
+        Self { pages: PerTab::default(), inputs_per_instant, puts: Vec::new() }
+    }
+}
+
+impl Oracle for Bounds {
+    fn name(&self) -> &'static str {
+        "bounds"
+    }
+
+    fn rules(&self) -> &'static [&'static str] {
+        &["R4", "R31", "R32"]
+    }
+
+    fn see(&mut self, world: &World, _facts: &Facts, moment: &Moment<'_>) -> Result<(), String> {
+        match moment {
+            Moment::Opened { tab, .. } => self.pages.opened(*tab),
+            Moment::Input { tab, input } => return self.given(world, *tab, input),
+            Moment::Effect { tab, effect } => return self.wants(world, *tab, effect),
+            Moment::Handled { tab, effects } => {
+                let bound = self.pages.of(*tab).effects;
+                if *effects as usize > bound {
+                    return Err(format!("t{tab}: {effects} effects of one input that may have {bound}"));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl Bounds {
+    fn given(&mut self, world: &World, tab: u32, input: &Input) -> Result<(), String> {
+        let busy = self.pages.of(tab);
+        if matches!(input, Input::Loaded { .. } | Input::Persisted { .. }) {
+            busy.asked = false;
+        }
+        let shown = world.page(tab).map_or(0, |page| page.view.len());
+        busy.effects = effects_bound(input, world.scenario.options.max_concurrency, shown);
+        if std::mem::replace(&mut busy.at_ms, world.now_ms) != world.now_ms {
+            (busy.inputs, busy.ticks) = (0, 0);
+        }
+        busy.inputs += 1;
+        busy.ticks += u32::from(matches!(input, Input::Tick));
+        if busy.inputs > self.inputs_per_instant || busy.ticks > TICKS_PER_INSTANT {
+            return Err(format!("t{tab}: {} inputs at one instant, {} timers", busy.inputs, busy.ticks));
+        }
+        Ok(())
+    }
+
+    fn wants(&mut self, world: &World, tab: u32, effect: &Effect) -> Result<(), String> {
+        match effect {
+            Effect::Sleep { until: Some(until) } => {
+                let now = world.page(tab).map(|page| world.time_of(page));
+                if now.is_none_or(|now| *until <= now) {
+                    return Err(format!("t{tab}: a timer at {until:?}, and it is {now:?}"));
+                }
+            }
+            Effect::Acquire { .. } | Effect::Load { .. } | Effect::Persist { .. } => {
+                if std::mem::replace(&mut self.pages.of(tab).asked, true) {
+                    return Err(format!("t{tab}: a second storage request is in flight: {effect}"));
+                }
+                if let Effect::Persist { writes, .. } = effect {
+                    return self.transaction(tab, writes);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn transaction(&mut self, tab: u32, writes: &[Write]) -> Result<(), String> {
+        if writes.is_empty() || writes.len() > MAX_WRITES {
+            return Err(format!("t{tab}: a transaction of {} writes", writes.len()));
+        }
+        let bytes: usize = writes.iter().map(bytes).sum();
+        if bytes > MAX_BYTES && writes.len() > 1 {
+            return Err(format!("t{tab}: a transaction of {bytes} bytes"));
+        }
+        if !writes.iter().filter_map(rank).is_sorted() {
+            return Err(format!("t{tab}: not deletes, then puts, then inserts: {writes:?}"));
+        }
+        self.puts.clear();
+        self.puts.extend(writes.iter().filter_map(put_at));
+        self.puts.sort_unstable();
+        if let Some(twice) = self.puts.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(format!("t{tab}: {} is put twice in one transaction", twice[0]));
+        }
+        Ok(())
+    }
+}
+
+/// The most effects that `input` may cause: a share for each thing it names, for each slot it may free, and
+/// for each item shown if it can change them all.
+fn effects_bound(input: &Input, slots: u32, shown: usize) -> usize {
+    let named = match input {
+        Input::Loaded { result: Ok(snapshot), .. } => match &snapshot.contents {
+            Contents::Full { rows, failures } => shown + rows.len() + failures.len(),
+            Contents::Part { rows, gone, failures } => {
+                rows.len() + gone.len() + failures.as_ref().map_or(0, Vec::len)
+            }
+        },
+        Input::Persisted { .. } => MAX_WRITES,
+        Input::Answered { .. } => shown,
+        Input::Poked(Poke::Committed { settled, changed, .. }) => settled.len() + changed.len(),
+        _ => 1,
+    };
+    16 + 6 * (named + slots as usize)
+}
+
+/// Where a write belongs in its transaction; `None`: anywhere.
+fn rank(write: &Write) -> Option<u8> {
+    match write {
+        Write::Delete { .. } | Write::Bury { .. } => Some(0),
+        Write::Put { .. } => Some(1),
+        Write::Insert { .. } | Write::RetryFailure { .. } => Some(2),
+        Write::Remove { .. } | Write::DismissFailure { .. } | Write::Pause { .. } | Write::Resume { .. } => {
+            None
+        }
+    }
+}
+
+fn put_at(write: &Write) -> Option<Seq> {
+    if let Write::Put { seq, .. } = write { Some(*seq) } else { None }
+}
+
+fn bytes(write: &Write) -> usize {
+    match write {
+        Write::Put { record, .. } | Write::Insert { record, .. } | Write::RetryFailure { record, .. } => {
+            record.len()
+        }
+        Write::Bury { failure, .. } => failure.len(),
+        _ => 0,
+    }
+}

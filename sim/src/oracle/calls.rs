@@ -1,0 +1,158 @@
+//! Calls (R1, R15, R18, R20): each call has one reply, nobody else has any, and a reply is true: `Done(true)`
+//! if the store did it, `Done(false)` if the store had nothing to do.
+//!
+//! | after | compared |
+//! |---|---|
+//! | a reply | that its call is open; what it says, with what the store answered since the call |
+//!
+//! A page that was told that a write of the call may or may not have been committed cannot know.
+
+use std::collections::BTreeMap;
+
+use outbox::{
+    CallId, Effect, Input, ItemId, Reply,
+    storage::{StorageError, Write, WriteResult},
+};
+
+use super::{Facts, Oracle, per_tab::PerTab};
+use crate::{moment::Moment, world::World};
+
+/// The judge.
+#[derive(Debug, Default)]
+pub struct Calls {
+    pages: PerTab<BTreeMap<CallId, Call>>,
+}
+
+#[derive(Debug)]
+struct Call {
+    about: About,
+    /// The store did it.
+    did: bool,
+    /// The store had nothing to do.
+    missing: bool,
+    /// The page was told that nobody knows.
+    unknown: bool,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum About {
+    /// `Enqueue`.
+    Insert,
+    /// `RetryFailure`: of this failure record.
+    Retry(ItemId),
+    Remove(ItemId),
+    Dismiss(ItemId),
+    Pause,
+    Resume(String),
+}
+
+impl Oracle for Calls {
+    fn name(&self) -> &'static str {
+        "calls"
+    }
+
+    fn rules(&self) -> &'static [&'static str] {
+        &["R1", "R15", "R18", "R20"]
+    }
+
+    fn see(&mut self, world: &World, facts: &Facts, moment: &Moment<'_>) -> Result<(), String> {
+        match moment {
+            Moment::Opened { tab, .. } => self.pages.opened(*tab),
+            Moment::Input { tab, input } => {
+                if let Some((call, about)) = about(input) {
+                    let open = Call { about, did: false, missing: false, unknown: false };
+                    if self.pages.of(*tab).insert(call, open).is_some() {
+                        return Err(format!("t{tab}: call {} is used twice", call.0));
+                    }
+                }
+            }
+            Moment::Effect { tab, effect: Effect::Reply { call, result } } => {
+                let Some(open) = self.pages.of(*tab).remove(call) else {
+                    return Err(format!("t{tab}: call {} is replied to and is not open", call.0));
+                };
+                if let Ok(reply) = result {
+                    return open.check(world, facts, reply).map_err(|what| {
+                        format!("t{tab}: call {} ({:?}) is told {reply:?}: {what}", call.0, open.about)
+                    });
+                }
+            }
+            Moment::Ran { tab, page, request: Effect::Persist { writes, .. }, answer, told }
+                if facts.page(*tab).is_some_and(|open| open.id.page == *page) =>
+            {
+                let open = self.pages.of(*tab);
+                if !open.is_empty() {
+                    ran(open, writes, answer, told);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+fn about(input: &Input) -> Option<(CallId, About)> {
+    Some(match input {
+        Input::Enqueue { call, .. } => (*call, About::Insert),
+        Input::RetryFailure { call, failure, .. } => (*call, About::Retry(failure.clone())),
+        Input::Remove { call, id } => (*call, About::Remove(id.clone())),
+        Input::DismissFailure { call, id } => (*call, About::Dismiss(id.clone())),
+        Input::Pause { call, .. } => (*call, About::Pause),
+        Input::Resume { call, reason } => (*call, About::Resume(reason.clone())),
+        _ => return None,
+    })
+}
+
+/// What the store did, for the calls that asked for it.
+fn ran(open: &mut BTreeMap<CallId, Call>, writes: &[Write], answer: &Input, told: &Input) {
+    let results = match answer {
+        Input::Persisted { result: Ok(done), .. } => Some(&done.results),
+        _ => None,
+    };
+    let unknown = matches!(told, Input::Persisted { result: Err(StorageError::Unknown), .. });
+    for (at, write) in writes.iter().enumerate() {
+        // Calls about the same are written in the order they were made.
+        let mut about_it = open.values_mut().filter(|call| call.about.is_written_by(write));
+        let Some(call) = about_it.find(|call| !(call.did || call.missing)) else { continue };
+        let result = results.and_then(|results| results.get(at));
+        call.did = matches!(result, Some(WriteResult::Done | WriteResult::Inserted(_)));
+        call.missing = matches!(result, Some(WriteResult::Missing));
+        call.unknown |= unknown;
+    }
+}
+
+impl About {
+    fn is_written_by(&self, write: &Write) -> bool {
+        match (self, write) {
+            (Self::Retry(failure), Write::RetryFailure { failure: written, .. }) => failure == written,
+            (Self::Remove(id), Write::Remove { id: written })
+            | (Self::Dismiss(id), Write::DismissFailure { id: written }) => id == written,
+            (Self::Resume(reason), Write::Resume { reason: written }) => **reason == **written,
+            _ => false,
+        }
+    }
+}
+
+impl Call {
+    fn check(&self, world: &World, facts: &Facts, reply: &Reply) -> Result<(), String> {
+        match (reply, &self.about) {
+            (Reply::Enqueued { .. }, About::Insert | About::Retry(_)) | (Reply::Done(true), About::Pause) => {
+                Ok(())
+            }
+            (Reply::Done(_), About::Insert | About::Pause)
+            | (Reply::Done(true), About::Retry(_))
+            | (Reply::Enqueued { .. }, _) => Err("that is no reply to it".into()),
+            _ if self.unknown => Ok(()),
+            (Reply::Done(true), _) if self.did => Ok(()),
+            (Reply::Done(true), _) => Err("the store has not done it".into()),
+            (Reply::Done(false), _) if self.did => Err("the store did it".into()),
+            (Reply::Done(false), _) if self.missing => Ok(()),
+            (Reply::Done(false), About::Remove(id)) if facts.stored(id).is_none() => Ok(()),
+            (Reply::Done(false), About::Retry(failure))
+                if world.store.memory().failures().all(|(id, _)| id != failure) =>
+            {
+                Ok(())
+            }
+            (Reply::Done(false), _) => Err("the store has it, and was not asked".into()),
+        }
+    }
+}
