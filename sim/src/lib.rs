@@ -4,8 +4,8 @@
 //! real core in a simulated world and watches with every [`oracle`].
 
 pub mod app;
-pub mod matrix;
 pub mod herd;
+pub mod matrix;
 pub mod moment;
 #[cfg(feature = "mutants")]
 pub mod mutants;

@@ -36,7 +36,11 @@ fn the_same_scenario_has_the_same_hash() {
         let second = run(&Standard, &scenario);
         assert_eq!(first.hash, second.hash, "seed {seed}: {first:?} and {second:?}");
         assert_eq!(first.moments, second.moments, "seed {seed}");
-        assert_ne!(last.replace(first.hash), Some(first.hash), "seed {seed} is another run than the one before");
+        assert_ne!(
+            last.replace(first.hash),
+            Some(first.hash),
+            "seed {seed} is another run than the one before"
+        );
     }
 }
 
@@ -48,7 +52,8 @@ fn wasm_has_the_same_hashes_as_native() {
         .arg(&module)
         .args([ON_WASM.start().to_string(), ON_WASM.end().to_string()])
         .output();
-    let node = node.unwrap_or_else(|error| panic!("this test runs wasm in `node`, version 20 or later: {error}"));
+    let node =
+        node.unwrap_or_else(|error| panic!("this test runs wasm in `node`, version 20 or later: {error}"));
     let errors = String::from_utf8_lossy(&node.stderr);
     assert!(node.status.success(), "node: {errors}");
     let hashes: Vec<u64> = String::from_utf8_lossy(&node.stdout)

@@ -174,7 +174,7 @@ impl Read {
             let shown = page.view.get(&Place::Stored(seq));
             present += usize::from(shown.is_some());
             let same = shown.is_some_and(|item| leads || is_of(record, item));
-            if !same && !is_unreadable(seq, record, shown) {
+            if !same && !is_unreadable(seq, record, shown.map(|item| &**item)) {
                 let shown = shown.map(|item| format!("{} {}", item.id, item.args));
                 let record = String::from_utf8_lossy(record);
                 return Err(format!("{} has read {seq} as {record} and shows {shown:?}", page.name()));

@@ -97,6 +97,21 @@ enum Command {
         #[arg(long, default_value_t = hunt::cores())]
         jobs: usize,
     },
+    /// Plays the return of many clients after an outage, under each policy
+    Herd {
+        /// How many clients
+        #[arg(long, default_value_t = 10_000)]
+        clients: u32,
+        /// What the server can do, in requests a second
+        #[arg(long)]
+        capacity: Option<u32>,
+        /// Another seed, another herd
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Where the plot goes
+        #[arg(long, value_name = "FILE", default_value = "herd.svg")]
+        svg: PathBuf,
+    },
     /// Plants bugs in the core; each must be found by its oracle
     Mutants {
         /// Only this one
@@ -120,6 +135,7 @@ fn main() -> ExitCode {
             let plan = hunt::Plan { seeds, from: Some(from), minutes: None, jobs: jobs.max(1), twice: false };
             marks::marks(&plan)
         }
+        Command::Herd { clients, capacity, seed, svg } => replay::herd(clients, capacity, seed, &svg),
         Command::Mutants { name } => mutants(name.as_deref()),
     };
     match result {

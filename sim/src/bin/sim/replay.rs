@@ -1,11 +1,17 @@
-//! `sim replay` and `sim shrink`: one scenario.
+//! `sim replay` and `sim shrink`: one scenario; `sim herd`: many clients of one server.
 
 use std::{
     fs, io,
     path::{Path, PathBuf},
 };
 
-use outbox_sim::{shrink as shrinker, standard::Standard, trace::Detail, viewer::html};
+use outbox_sim::{
+    herd::{self, HerdOptions},
+    shrink as shrinker,
+    standard::Standard,
+    trace::Detail,
+    viewer::html,
+};
 
 use crate::{Verdict, input, show};
 
@@ -59,6 +65,17 @@ pub(crate) fn shrink(given: &str, out: &Path, tries: u32) -> Result<Verdict, Str
     println!("{before} steps and faults became {after}, in {} tries", shrunk.tried);
     show::failure(&out.display().to_string(), &shrunk.scenario, &shrunk.violation);
     Ok(show::blame(&shrunk.violation))
+}
+
+/// Plays a herd; the table to the screen, the plot to a file.
+pub(crate) fn herd(clients: u32, capacity: Option<u32>, seed: u64, svg: &Path) -> Result<Verdict, String> {
+    let defaults = HerdOptions::default();
+    let capacity_per_s = capacity.unwrap_or(defaults.capacity_per_s);
+    let options = HerdOptions { seed, clients, capacity_per_s, ..defaults };
+    let herd = herd::herd(&options).map_err(|error| error.to_string())?;
+    println!("{}", herd.table());
+    write(svg, herd.svg().as_bytes())?;
+    Ok(Verdict::Clean)
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
