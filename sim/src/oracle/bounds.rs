@@ -189,3 +189,82 @@ fn bytes(write: &Write) -> usize {
         _ => 0,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use outbox::Timestamp;
+
+    use super::*;
+    use crate::oracle::tampered::{calm, effects, inputs, rang, told, truth};
+
+    fn judged(liar: impl FnMut(&Effect) -> Vec<Effect>) -> Option<String> {
+        effects(&mut Bounds::new(&calm(2)), &calm(2), liar)
+    }
+
+    /// Tells the writes of transactions otherwise.
+    fn writes(mut lie: impl FnMut(&mut Vec<Write>)) -> impl FnMut(&Effect) -> Vec<Effect> {
+        move |effect| {
+            let mut effect = effect.clone();
+            if let Effect::Persist { writes, .. } = &mut effect {
+                lie(writes);
+            }
+            vec![effect]
+        }
+    }
+
+    #[test]
+    fn a_calm_run_is_in_order() {
+        assert_eq!(truth(&mut Bounds::new(&calm(3)), &calm(3)), None);
+    }
+
+    #[test]
+    fn a_timer_that_is_due_rings() {
+        let found = judged(|effect| match effect {
+            Effect::Sleep { .. } => vec![Effect::Sleep { until: Some(Timestamp::from_millis(1)) }],
+            effect => vec![effect.clone()],
+        });
+        rang(found, "a timer at");
+    }
+
+    #[test]
+    fn two_requests_in_flight_ring() {
+        let found = judged(|effect| match effect {
+            Effect::Persist { .. } => vec![effect.clone(), effect.clone()],
+            effect => vec![effect.clone()],
+        });
+        rang(found, "a second storage request");
+    }
+
+    #[test]
+    fn a_transaction_out_of_its_limits_rings() {
+        rang(judged(writes(Vec::clear)), "a transaction of 0 writes");
+        rang(judged(writes(|writes| *writes = vec![writes[0].clone(); MAX_WRITES + 1])), "of 257 writes");
+        let large: std::sync::Arc<str> = "x".repeat(MAX_BYTES / 2 + 1).into();
+        let put = |seq| Write::Put { seq: Seq(seq), record: large.clone() };
+        rang(judged(writes(|writes| *writes = vec![put(1), put(2)])), "bytes");
+        let put = |seq| Write::Put { seq: Seq(seq), record: "{}".into() };
+        rang(judged(writes(|writes| *writes = vec![put(1), put(1)])), "put twice");
+        let delete = Write::Delete { seq: Seq(1), outcome: outbox::Outcome::Removed };
+        rang(judged(writes(|writes| *writes = vec![put(1), delete.clone()])), "not deletes, then puts");
+    }
+
+    #[test]
+    fn too_many_effects_ring() {
+        let found = told(&mut Bounds::new(&calm(1)), &calm(1), &mut |moment, tell| match moment {
+            Moment::Handled { tab, effects } => {
+                tell(&Moment::Handled { tab: *tab, effects: effects + 1_000 })
+            }
+            moment => tell(moment),
+        });
+        rang(found, "effects of one input");
+    }
+
+    #[test]
+    fn a_page_that_spins_rings() {
+        let spinning = |input: &Input| match input {
+            Input::Enqueue { .. } => vec![Input::Tick; TICKS_PER_INSTANT as usize + 1],
+            input => vec![input.clone()],
+        };
+        rang(inputs(&mut Bounds::new(&calm(1)), &calm(1), spinning), "at one instant");
+    }
+}

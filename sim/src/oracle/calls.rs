@@ -156,3 +156,55 @@ impl Call {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        oracle::tampered::{calm, effects, inputs, rang, truth},
+        scenario::{Action, Scenario, Step},
+    };
+
+    /// An item is removed while it is paused, and another that is not there.
+    fn removals() -> Scenario {
+        let mut scenario = calm(1);
+        let step = |at_ms, action| Step { at_ms, tab: 0, action };
+        let pause = step(50, Action::Pause { reason: "user".into() });
+        let removals = [step(200, Action::Remove { item: 1 }), step(300, Action::Remove { item: 7 })];
+        scenario.steps.insert(1, pause);
+        scenario.steps.extend(removals);
+        scenario
+    }
+
+    #[test]
+    fn true_replies_are_in_order() {
+        assert_eq!(truth(&mut Calls::default(), &removals()), None);
+    }
+
+    #[test]
+    fn a_reply_that_is_not_true_rings() {
+        for (from, words) in [(true, "the store did it"), (false, "the store has not done it")] {
+            let found = effects(&mut Calls::default(), &removals(), |effect| match effect {
+                Effect::Reply { call, result: Ok(Reply::Done(done)) } if *done == from && call.0 > 2 => {
+                    vec![Effect::Reply { call: *call, result: Ok(Reply::Done(!done)) }]
+                }
+                effect => vec![effect.clone()],
+            });
+            rang(found, words);
+        }
+    }
+
+    #[test]
+    fn a_second_reply_and_a_second_call_ring() {
+        let found = effects(&mut Calls::default(), &calm(1), |effect| match effect {
+            Effect::Reply { .. } => vec![effect.clone(), effect.clone()],
+            effect => vec![effect.clone()],
+        });
+        rang(found, "is not open");
+        let twice = |input: &Input| match input {
+            Input::Enqueue { .. } => vec![input.clone(), input.clone()],
+            input => vec![input.clone()],
+        };
+        rang(inputs(&mut Calls::default(), &calm(1), twice), "is used twice");
+    }
+}

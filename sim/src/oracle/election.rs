@@ -119,3 +119,66 @@ impl Oracle for Election {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        oracle::tampered::{calm, rang, told, truth},
+        scenario::Step,
+    };
+
+    fn two_tabs(leadership: Leadership) -> Scenario {
+        let mut scenario = calm(2);
+        scenario.options.tabs = 2;
+        scenario.options.leadership = leadership;
+        scenario.steps.insert(1, Step { at_ms: 1, tab: 1, action: Action::Open { build: 1 } });
+        // Later, so that a leader by lease has been found.
+        scenario.steps[2].at_ms = 12_000;
+        scenario
+    }
+
+    #[test]
+    fn two_tabs_are_in_order() {
+        for leadership in [Leadership::Locks, Leadership::Leases] {
+            let scenario = two_tabs(leadership);
+            assert_eq!(truth(&mut Election::new(&scenario), &scenario), None);
+        }
+    }
+
+    #[test]
+    fn an_epoch_that_two_are_given_rings() {
+        let scenario = two_tabs(Leadership::Locks);
+        let found = told(&mut Election::new(&scenario), &scenario, &mut |moment, tell| {
+            tell(moment);
+            if let Moment::Ran { page, request, answer, told, .. } = moment {
+                tell(&Moment::Ran { tab: 1, page: *page, request, answer, told });
+            }
+        });
+        rang(found, "was given to t0 and to t1");
+    }
+
+    #[test]
+    fn two_leaders_by_a_lock_ring() {
+        let scenario = two_tabs(Leadership::Locks);
+        let found = told(&mut Election::new(&scenario), &scenario, &mut |moment, tell| {
+            tell(moment);
+            if let Moment::Effect { effect: effect @ Effect::Notify(Event::Leading(true)), .. } = moment {
+                tell(&Moment::Effect { tab: 1, effect });
+            }
+        });
+        rang(found, "t1 leads, and t0 does");
+    }
+
+    #[test]
+    fn two_leases_ring() {
+        let scenario = two_tabs(Leadership::Leases);
+        let found = told(&mut Election::new(&scenario), &scenario, &mut |moment, tell| {
+            tell(moment);
+            if let Moment::ElectionEffect { tab, effect: effect @ ElectionEffect::Elected } = moment {
+                tell(&Moment::ElectionEffect { tab: 1 - tab, effect });
+            }
+        });
+        rang(found, "holds a lease");
+    }
+}

@@ -139,3 +139,71 @@ fn unfenced(facts: &Facts, write: &Write, result: WriteResult) -> Result<(), Str
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use outbox::storage::StoreId;
+
+    use super::*;
+    use crate::oracle::tampered::{calm, inputs, rang, told, truth};
+
+    #[test]
+    fn a_calm_run_is_in_order() {
+        assert_eq!(truth(&mut Fencing::default(), &calm(3)), None);
+    }
+
+    #[test]
+    fn who_was_not_elected_does_not_acquire() {
+        let deaf = |input: &Input| {
+            if matches!(input, Input::Elected) { Vec::new() } else { vec![input.clone()] }
+        };
+        rang(inputs(&mut Fencing::default(), &calm(1), deaf), "was not elected");
+    }
+
+    #[test]
+    fn who_is_deposed_or_fenced_dispatches_no_more() {
+        let deposed = |input: &Input| {
+            let mut told = vec![input.clone()];
+            told.extend(matches!(input, Input::Enqueue { .. }).then_some(Input::Deposed));
+            told
+        };
+        rang(inputs(&mut Fencing::default(), &calm(1), deposed), "does not lead");
+        let fenced = |input: &Input| match input {
+            Input::Enqueue { .. } => {
+                let refused = Input::Persisted { op: OpId(999), result: Err(StorageError::Fenced) };
+                vec![input.clone(), refused]
+            }
+            _ => vec![input.clone()],
+        };
+        rang(inputs(&mut Fencing::default(), &calm(1), fenced), "does not lead");
+    }
+
+    #[test]
+    fn a_commit_under_another_fence_rings() {
+        for wrong in [None, Some(Fence { store: StoreId(1), epoch: Epoch(1) })] {
+            let found = told(&mut Fencing::default(), &calm(1), &mut |moment, tell| match moment {
+                Moment::Ran { tab, page, request: Effect::Persist { op, writes, .. }, answer, told } => {
+                    let request = Effect::Persist { op: *op, fence: wrong, writes: writes.clone() };
+                    tell(&Moment::Ran { tab: *tab, page: *page, request: &request, answer, told });
+                }
+                moment => tell(moment),
+            });
+            rang(found, if wrong.is_some() { "was not refused" } else { "without a fence" });
+        }
+    }
+
+    #[test]
+    fn an_epoch_that_is_skipped_rings() {
+        let found = told(&mut Fencing::default(), &calm(1), &mut |moment, tell| match moment {
+            Moment::Ran { tab, page, request, answer, told } => {
+                let mut answer = (*answer).clone();
+                if let Input::Loaded { result: Ok(snapshot), .. } = &mut answer {
+                    snapshot.epoch = Epoch(snapshot.epoch.0 * 2);
+                }
+                tell(&Moment::Ran { tab: *tab, page: *page, request, answer: &answer, told });
+            }
+            moment => tell(moment),
+        });
+        rang(found, "made epoch 2 of 0");
+    }
+}

@@ -2,12 +2,12 @@
 //! stands still until the answer is durable; an answer is one transaction; and nothing that needs to be
 //! asked about is sent without having been kept since.
 //!
-//! | after | compared |
-//! |---|---|
-//! | an ask | its items, with what is parked, in flight or told; its time, with the ask and the failure before it |
-//! | a transaction while something is asked | its writes, with the claims of what is asked about; with all that the verdicts change |
-//! | a dispatch | that its item is not frozen; that the hook kept it since its last dispatch, if it has to be asked |
-//! | an answer that breaks the rules, and ten seconds without one | that it is reported as a failure |
+//! * After an ask: its items, with what is in flight or told; its time, with the ask and the failure before.
+//! * After a transaction while something is asked: that it claims nothing that is asked about, and that it
+//!   holds all that the verdicts change or nothing of it.
+//! * After a dispatch: that its item is not frozen, and that the hook kept it since its last dispatch, if it
+//!   has to be asked.
+//! * After an answer that breaks the rules, and ten seconds without one: that it is reported as a failure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -382,5 +382,136 @@ impl Asking {
         }
         answer.op = Some(op);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        oracle::tampered::{calm, effects, inputs, rang, truth, unavailable_at_first},
+        scenario::Scenario,
+    };
+
+    fn asked() -> Scenario {
+        let mut scenario = unavailable_at_first(3);
+        scenario.options.hook = HookStyle::Keep;
+        scenario
+    }
+
+    fn judged(liar: impl FnMut(&Effect) -> Vec<Effect>) -> Option<String> {
+        effects(&mut Hook::default(), &asked(), liar)
+    }
+
+    /// Tells the hook's answers otherwise.
+    fn answers(mut lie: impl FnMut(&mut Vec<(ItemId, Verdict)>)) -> impl FnMut(&Input) -> Vec<Input> {
+        move |input| {
+            let mut input = input.clone();
+            if let Input::Answered { verdicts: Ok(verdicts), .. } = &mut input {
+                lie(verdicts);
+            }
+            vec![input]
+        }
+    }
+
+    #[test]
+    fn a_hook_that_keeps_all_is_in_order() {
+        assert_eq!(truth(&mut Hook::default(), &asked()), None);
+        assert_eq!(truth(&mut Hook::default(), &calm(3)), None);
+    }
+
+    #[test]
+    fn what_is_asked_about_and_sent_before_the_answer_rings() {
+        let found = inputs(&mut Hook::default(), &asked(), |input| match input {
+            Input::Answered { .. } => Vec::new(),
+            input => vec![input.clone()],
+        });
+        rang(found, "the hook is asked about");
+    }
+
+    #[test]
+    fn a_retry_that_nobody_kept_rings() {
+        let found = judged(|effect| match effect {
+            Effect::AskBeforeRetry { .. } => Vec::new(),
+            effect => vec![effect.clone()],
+        });
+        rang(found, "it is a retry");
+    }
+
+    #[test]
+    fn an_ask_too_early_or_while_one_is_open_rings() {
+        let found = judged(|effect| match effect {
+            Effect::AskBeforeRetry { .. } => vec![effect.clone(), effect.clone()],
+            effect => vec![effect.clone()],
+        });
+        rang(found, "an answer is under way");
+        let found = judged(|effect| match effect {
+            Effect::AskBeforeRetry { .. } => {
+                let end = Effect::Notify(Event::Leading(false));
+                vec![effect.clone(), end, effect.clone()]
+            }
+            effect => vec![effect.clone()],
+        });
+        rang(found, "too early");
+    }
+
+    #[test]
+    fn an_item_that_is_marked_wrongly_or_in_flight_rings() {
+        let found = judged(|effect| {
+            let mut effect = effect.clone();
+            if let Effect::AskBeforeRetry { items, .. } = &mut effect {
+                items[0].sent = Sent::Never;
+            }
+            vec![effect]
+        });
+        rang(found, "was never sent");
+        let mut last = None;
+        let found = judged(|effect| match effect {
+            Effect::Dispatch { attempt, item, .. } => {
+                last = Some((*attempt, item.clone()));
+                let mut item = Item::clone(item);
+                item.seq = Some(attempt.seq);
+                let items = vec![AskedItem { item, sent: Sent::Maybe }];
+                vec![effect.clone(), Effect::AskBeforeRetry { ask: AskId(99), items }]
+            }
+            effect => vec![effect.clone()],
+        });
+        assert!(last.is_some());
+        rang(found, "which is in flight");
+    }
+
+    #[test]
+    fn a_broken_answer_that_is_taken_rings() {
+        let stranger = ItemId::new("stranger").expect("a short id");
+        let lie = answers(move |verdicts| verdicts.push((stranger.clone(), Verdict::Keep)));
+        rang(inputs(&mut Hook::default(), &asked(), lie), "stranger was not asked about");
+        let lie = answers(|verdicts| {
+            let id = verdicts[0].0.clone();
+            verdicts[0].1 = Verdict::SquashInto(id);
+        });
+        rang(inputs(&mut Hook::default(), &asked(), lie), "does not stay");
+    }
+
+    #[test]
+    fn an_answer_that_is_torn_rings() {
+        // The oracle believes that two are to go; then one is deleted alone.
+        let mut lie = answers(|verdicts| verdicts.iter_mut().for_each(|(_, is)| *is = Verdict::Remove));
+        let mut oracle = Hook::default();
+        let mut asked_about = Vec::new();
+        let found = crate::oracle::tampered::told(&mut oracle, &asked(), &mut |moment, tell| match moment {
+            Moment::Effect { effect: Effect::AskBeforeRetry { items, .. }, .. } => {
+                asked_about = items.iter().filter_map(|asked| asked.item.seq).collect();
+                tell(moment);
+            }
+            Moment::Input { tab, input } if matches!(input, Input::Answered { .. }) => {
+                tell(&Moment::Input { tab: *tab, input: &lie(input)[0] });
+                let delete = Write::Delete { seq: asked_about[0], outcome: Outcome::Removed };
+                let effect = Effect::Persist { op: OpId(999), fence: None, writes: vec![delete] };
+                tell(&Moment::Effect { tab: *tab, effect: &effect });
+            }
+            moment => tell(moment),
+        });
+        assert!(asked_about.len() > 1, "several are asked about");
+        rang(found, "is torn");
     }
 }

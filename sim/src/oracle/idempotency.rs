@@ -1,11 +1,11 @@
 //! Idempotency (R21, R29): one idempotency key per item and args, for life; new args get a new one. At a
 //! keyed server each of them takes effect at most once, and what is told committed did take effect.
 //!
-//! | after | compared |
-//! |---|---|
-//! | a dispatch | the key, with the one that the enqueue asked for, and with all keys and args that were dispatched of this item in any page |
-//! | a request served | whether it took effect, with whether it had before |
-//! | an item told committed | that the server has answered it, or what it was squashed into, with a success that took effect |
+//! * After a dispatch: the key, with the one that the enqueue asked for, and with all keys and args that were
+//!   dispatched of this item in any page.
+//! * After a request is served: whether it took effect, with whether it had before.
+//! * After an item is told committed: that the server has answered it, or what it was squashed into, with a
+//!   success that took effect.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -193,5 +193,85 @@ impl Life {
             None => rest.is_empty().then_some(1),
         });
         number.ok_or_else(|| format!("{id} has the key {key}, which is not made of {first}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oracle::tampered::{calm, effects, inputs, rang, told, truth, unavailable_at_first};
+
+    /// Tells the second attempt otherwise.
+    fn second(lie: fn(&mut Item)) -> impl FnMut(&Effect) -> Vec<Effect> {
+        move |effect| match effect {
+            Effect::Dispatch { attempt, item, deadline } if attempt.attempt == 2 => {
+                let mut item = Item::clone(item);
+                lie(&mut item);
+                vec![Effect::Dispatch { attempt: *attempt, item: Arc::new(item), deadline: *deadline }]
+            }
+            effect => vec![effect.clone()],
+        }
+    }
+
+    #[test]
+    fn a_run_with_retries_is_in_order() {
+        assert_eq!(truth(&mut Idempotency::default(), &unavailable_at_first(3)), None);
+    }
+
+    #[test]
+    fn a_key_per_attempt_rings() {
+        let found = effects(
+            &mut Idempotency::default(),
+            &unavailable_at_first(1),
+            second(|item| item.idempotency_key = Some("i1.2".into())),
+        );
+        rang(found, "got the new key i1.2");
+    }
+
+    #[test]
+    fn an_old_key_on_new_args_rings() {
+        let found = effects(
+            &mut Idempotency::default(),
+            &unavailable_at_first(1),
+            second(|item| item.args = Json::null()),
+        );
+        rang(found, "is sent with null");
+    }
+
+    #[test]
+    fn a_key_that_is_lost_or_made_up_rings() {
+        let lost = second(|item| item.idempotency_key = None);
+        rang(effects(&mut Idempotency::default(), &unavailable_at_first(1), lost), "was to have");
+        let made_up = second(|item| item.idempotency_key = Some("i12".into()));
+        rang(effects(&mut Idempotency::default(), &unavailable_at_first(1), made_up), "not made of i1");
+    }
+
+    #[test]
+    fn an_effect_that_is_had_twice_rings() {
+        let found = told(&mut Idempotency::default(), &calm(1), &mut |moment, tell| {
+            tell(moment);
+            if matches!(moment, Moment::Served { .. }) {
+                tell(moment);
+            }
+        });
+        rang(found, "took effect twice");
+    }
+
+    #[test]
+    fn a_commit_that_no_server_made_rings() {
+        let found = told(&mut Idempotency::default(), &calm(1), &mut |moment, tell| {
+            if !matches!(moment, Moment::Served { .. }) {
+                tell(moment);
+            }
+        });
+        rang(found, "the server never said so");
+    }
+
+    #[test]
+    fn an_item_that_nobody_enqueued_rings() {
+        let deaf = |input: &Input| {
+            if matches!(input, Input::Enqueue { .. }) { Vec::new() } else { vec![input.clone()] }
+        };
+        rang(inputs(&mut Idempotency::default(), &calm(1), deaf), "was never enqueued");
     }
 }

@@ -1,12 +1,11 @@
 //! Kept (R15, R16, R18, R23, R24): no row leaves the store but by a settle that has its reason, nothing of a
 //! row that this build cannot run is touched, and failure records stay until somebody takes them away.
 //!
-//! | after | compared |
-//! |---|---|
-//! | a delete, bury or remove is asked for | that the page was given a reason: a success, a refusal, used up attempts, a verdict, a call |
-//! | a put, dispatch or ask | that the row is one that this page can read and run |
-//! | a failure record goes | that the app asked for it, or that room was needed, and that it is told |
-//! | the end, and each loss | planted rows, byte for byte; failure records, with those that were buried |
+//! * After a delete, bury or remove is asked for: that the page was given a reason: a success, a refusal, used
+//!   up attempts, a verdict, a call.
+//! * After a put, dispatch or ask: that the row is one that this page can read and run.
+//! * After a failure record goes: that the app asked for it, or that room was needed and that it is told.
+//! * At the end: planted rows, byte for byte; failure records, with those of the items that were buried.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +15,7 @@ use outbox::{
     storage::{Committed, Fence, StorageError, Write, WriteResult},
 };
 
-use super::{Facts, Oracle, per_tab::PerTab};
+use super::{Facts, Oracle, facts::How, per_tab::PerTab};
 use crate::{
     moment::Moment,
     world::{Page, World},
@@ -51,8 +50,10 @@ struct Reasons {
     dismissals: BTreeSet<ItemId>,
     /// The store was full.
     full: bool,
-    /// Evictions that were committed, and must be told.
+    /// Evictions that were committed, and must be told …
     evicted: BTreeSet<ItemId>,
+    /// … in the turn of the answer: this one.
+    answered: bool,
 }
 
 impl Oracle for Kept {
@@ -77,7 +78,8 @@ impl Oracle for Kept {
                 return self.wants(page, facts, *tab, effect).map_err(|what| format!("t{tab}: {what}"));
             }
             Moment::Handled { tab, .. } => {
-                if let Some(id) = self.pages.of(*tab).evicted.first() {
+                let reasons = self.pages.of(*tab);
+                if let Some(id) = reasons.evicted.first().filter(|_| reasons.answered) {
                     return Err(format!("t{tab}: the failure record of {id} was evicted and it is not told"));
                 }
             }
@@ -112,6 +114,7 @@ impl Reasons {
     }
 
     fn given(&mut self, input: &Input) {
+        self.answered = matches!(input, Input::Persisted { .. });
         match input {
             Input::Resolved { attempt, outcome } => self.resolved(*attempt, outcome),
             Input::Answered { ask, verdicts: Ok(verdicts) } if *ask == self.ask => {
@@ -282,6 +285,8 @@ impl Kept {
                     let (was, is) = (String::from_utf8_lossy(record), String::from_utf8_lossy(&row.record));
                     return Err(format!("{seq} was put there as {was} and is {is}"));
                 }
+                // An app may take out what it cannot read.
+                None if facts.gone(*seq).is_some_and(|gone| gone.how == How::Removed) => {}
                 None => return Err(format!("{seq}, which nobody here could read, is gone")),
             }
         }
@@ -305,5 +310,92 @@ fn is_registered(page: &Page, item: &Item) -> Result<(), String> {
             Err(format!("{} was to be parked after {} attempts", item.id, limit.attempts))
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use outbox::storage::OpId;
+
+    use super::*;
+    use crate::{
+        oracle::tampered::{calm, effects, id, inputs, rang, told, truth},
+        scenario::{Action, Fault, Scenario, Step, Strange, What, When},
+    };
+
+    /// An item is refused for good, its failure record dismissed, another removed, a strange row planted.
+    fn eventful() -> Scenario {
+        let mut scenario = calm(4);
+        let at = |at_ms, action| Step { at_ms, tab: 0, action };
+        scenario.steps.push(at(200, Action::Remove { item: 2 }));
+        scenario.steps.push(at(5_000, Action::DismissFailure { item: 1 }));
+        let refused = When::Attempt { item: 1, n: 1 };
+        scenario.faults.push(Fault { when: refused, what: What::RefuseForGood });
+        let planted = What::StrangeRow(Strange::NewerVersion);
+        scenario.faults.push(Fault { when: When::At { ms: 50, tab: 0 }, what: planted });
+        scenario
+    }
+
+    fn without(liar: fn(&Input) -> bool) -> Option<String> {
+        let deaf = |input: &Input| if liar(input) { Vec::new() } else { vec![input.clone()] };
+        inputs(&mut Kept::default(), &eventful(), deaf)
+    }
+
+    #[test]
+    fn an_eventful_run_is_in_order() {
+        assert_eq!(truth(&mut Kept::default(), &eventful()), None);
+    }
+
+    #[test]
+    fn an_end_without_a_reason_rings() {
+        let resolved = |input: &Input| matches!(input, Input::Resolved { .. });
+        rang(without(resolved), "neither refused nor exhausted");
+        let success =
+            |input: &Input| matches!(input, Input::Resolved { outcome: AttemptOutcome::Success { .. }, .. });
+        rang(without(success), "for no reason");
+        rang(without(|input| matches!(input, Input::Remove { .. })), "nobody asked for it");
+    }
+
+    #[test]
+    fn a_failure_record_that_goes_unasked_rings() {
+        rang(without(|input| matches!(input, Input::DismissFailure { .. })), "evicts the failure record");
+        let found = told(&mut Kept::default(), &eventful(), &mut |moment, tell| match moment {
+            Moment::Ran { request: Effect::Persist { writes, .. }, .. }
+                if writes.iter().any(|write| matches!(write, Write::DismissFailure { .. })) => {}
+            moment => tell(moment),
+        });
+        rang(found, "and nobody took it away");
+    }
+
+    #[test]
+    fn a_strange_row_that_is_touched_rings() {
+        let strange = |facts: &mut Option<Seq>, moment: &Moment<'_>| {
+            if let Moment::Planted { seq, .. } = moment {
+                *facts = Some(*seq);
+            }
+        };
+        let mut planted = None;
+        let found = told(&mut Kept::default(), &eventful(), &mut |moment, tell| {
+            strange(&mut planted, moment);
+            tell(moment);
+            if let (Moment::Handled { tab, .. }, Some(seq)) = (moment, planted) {
+                let put = Write::Put { seq, record: "{}".into() };
+                let effect = Effect::Persist { op: OpId(999), fence: None, writes: vec![put] };
+                tell(&Moment::Effect { tab: *tab, effect: &effect });
+            }
+        });
+        rang(found, "was put there by nobody here");
+    }
+
+    #[test]
+    fn an_item_that_this_build_lacks_and_sends_rings() {
+        let found = effects(&mut Kept::default(), &eventful(), |effect| match effect {
+            Effect::Dispatch { attempt, item, deadline } => {
+                let item = Item { mutator_name: "other".into(), ..Item::clone(item) };
+                vec![Effect::Dispatch { attempt: *attempt, item: item.into(), deadline: *deadline }]
+            }
+            effect => vec![effect.clone()],
+        });
+        rang(found, &format!("{} is of other", id(1)));
     }
 }

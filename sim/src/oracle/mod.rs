@@ -16,6 +16,8 @@ pub mod liveness;
 pub mod outcome;
 mod per_tab;
 pub mod settle_once;
+#[cfg(test)]
+mod tampered;
 pub mod view;
 
 pub use facts::Facts;

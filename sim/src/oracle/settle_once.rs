@@ -2,12 +2,11 @@
 //! the store, and with the outcome of the write that took it away. A success settles exactly if it is of
 //! this epoch and of the current args; once an item's end is decided, late results change nothing.
 //!
-//! | after | compared |
-//! |---|---|
-//! | `Settled` | that the store no longer has it; its outcome, with the delete that committed first |
-//! | `Resolved` (not at an attempt's end) | its outcome, with the same |
-//! | a success | its epoch and the args it was dispatched with, with the page's; whether it was told committed |
-//! | a late failure | that nothing was made of it |
+//! * After `Settled`: that the store no longer has it; its outcome, with the delete that committed first.
+//! * After `Resolved`, unless at an attempt's end: its outcome, with the same.
+//! * After a success: its epoch and the args it was dispatched with, with the page's; whether it was told
+//!   committed.
+//! * After a late failure: that nothing was made of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -252,5 +251,103 @@ fn agrees(told: &Outcome, how: &How) -> bool {
         | (Outcome::Removed, How::Removed | How::Deleted(Outcome::Removed)) => true,
         (Outcome::Squashed { into }, How::Deleted(Outcome::Squashed { into: stored })) => into == stored,
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use outbox::{Epoch, Failure, SerializedError};
+
+    use super::*;
+    use crate::oracle::tampered::{calm, effects, id, inputs, rang, truth, unavailable_at_first};
+
+    fn judged(liar: impl FnMut(&Effect) -> Vec<Effect>) -> Option<String> {
+        effects(&mut SettleOnce::default(), &calm(2), liar)
+    }
+
+    #[test]
+    fn a_run_with_retries_is_in_order() {
+        assert_eq!(truth(&mut SettleOnce::default(), &unavailable_at_first(3)), None);
+    }
+
+    #[test]
+    fn an_end_that_is_told_twice_rings() {
+        let settled = judged(|effect| match effect {
+            Effect::Notify(Event::Settled { .. }) => vec![effect.clone(), effect.clone()],
+            effect => vec![effect.clone()],
+        });
+        rang(settled, "settled twice");
+        let resolved = judged(|effect| match effect {
+            Effect::Notify(Event::Resolved { .. }) => vec![effect.clone(), effect.clone()],
+            effect => vec![effect.clone()],
+        });
+        rang(resolved, "told twice");
+    }
+
+    #[test]
+    fn an_end_that_is_not_the_stores_rings() {
+        let found = judged(|effect| match effect {
+            Effect::Notify(Event::Settled { id, seq, .. }) => {
+                let (id, seq, outcome) = (id.clone(), *seq, Outcome::Removed);
+                vec![Effect::Notify(Event::Settled { id, seq, outcome })]
+            }
+            effect => vec![effect.clone()],
+        });
+        rang(found, "the store has it as Deleted");
+    }
+
+    #[test]
+    fn an_end_that_is_not_durable_rings() {
+        let found = judged(|effect| match effect {
+            Effect::Dispatch { attempt, item, .. } => {
+                let (id, seq, outcome) = (item.id.clone(), attempt.seq, Outcome::Committed { result: None });
+                vec![effect.clone(), Effect::Notify(Event::Settled { id, seq, outcome })]
+            }
+            effect => vec![effect.clone()],
+        });
+        rang(found, "is stored at");
+    }
+
+    #[test]
+    fn a_success_that_does_not_settle_rings() {
+        let found = judged(|effect| match effect {
+            Effect::Notify(Event::Resolved { .. }) => Vec::new(),
+            effect => vec![effect.clone()],
+        });
+        rang(found, "did not settle i1");
+    }
+
+    #[test]
+    fn a_success_of_another_epoch_or_attempt_that_settles_rings() {
+        let lies: [(fn(&mut AttemptId), &str); 2] = [
+            (|attempt| attempt.epoch = Epoch(attempt.epoch.0 + 1), "another epoch"),
+            (|attempt| attempt.attempt += 1, "never dispatched"),
+        ];
+        for (lie, words) in lies {
+            let found = inputs(&mut SettleOnce::default(), &calm(1), |input| {
+                let mut input = input.clone();
+                if let Input::Resolved { attempt, .. } = &mut input {
+                    lie(attempt);
+                }
+                vec![input]
+            });
+            rang(found, words);
+        }
+    }
+
+    #[test]
+    fn a_late_failure_that_counts_rings() {
+        // The page is told of the failure twice, and tells of it at the second time.
+        let late = |input: &Input| match input {
+            Input::Resolved { attempt, outcome: AttemptOutcome::Failure(_) } => {
+                let error = SerializedError::new("HttpError", "503");
+                let failure = Failure { class: Class::Server, error, retry_after_ms: None };
+                let outcome = AttemptOutcome::Failure(failure);
+                vec![Input::Resolved { attempt: *attempt, outcome }, input.clone()]
+            }
+            input => vec![input.clone()],
+        };
+        let found = inputs(&mut SettleOnce::default(), &unavailable_at_first(1), late);
+        rang(found, &format!("is counted as {}'s attempt 1", id(1)));
     }
 }

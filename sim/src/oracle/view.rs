@@ -232,3 +232,84 @@ fn compare(page: &Page, outbox: &Outbox) -> Result<(), String> {
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        oracle::tampered::{calm, effects, id, inputs, rang, truth},
+        run_with,
+        scenario::{Action, Scenario, Step},
+        standard::Standard,
+    };
+
+    /// A second tab, that learns of the items by loads.
+    fn follower() -> Scenario {
+        let mut scenario = calm(3);
+        scenario.options.tabs = 2;
+        scenario.steps.insert(1, Step { at_ms: 1, tab: 1, action: Action::Open { build: 1 } });
+        scenario.options.network_ms = (5_000, 5_000);
+        scenario
+    }
+
+    #[test]
+    fn two_pages_are_in_order() {
+        assert_eq!(truth(&mut View::default(), &follower()), None);
+    }
+
+    #[test]
+    fn an_item_that_is_not_shown_at_once_rings() {
+        let found = effects(&mut View::default(), &calm(1), |effect| match effect {
+            Effect::View(_) => Vec::new(),
+            effect => vec![effect.clone()],
+        });
+        rang(found, "neither shown nor refused");
+    }
+
+    #[test]
+    fn a_page_that_does_not_show_what_it_read_rings() {
+        let lie = |lie: fn(&mut Snapshot)| {
+            inputs(&mut View::default(), &follower(), move |input| {
+                let mut input = input.clone();
+                if let Input::Loaded { result: Ok(snapshot), .. } = &mut input {
+                    lie(snapshot);
+                }
+                vec![input]
+            })
+        };
+        let other_args = lie(|snapshot| {
+            let (Contents::Full { rows, .. } | Contents::Part { rows, .. }) = &mut snapshot.contents;
+            for row in rows {
+                row.record = String::from_utf8_lossy(&row.record).replace("value", "other").into_bytes();
+            }
+        });
+        rang(other_args, "and shows");
+        let left_out = lie(|snapshot| {
+            if let Contents::Part { rows, gone, .. } = &mut snapshot.contents {
+                gone.extend(rows.drain(..).map(|row| Gone { seq: row.seq, outcome: None }));
+            }
+        });
+        rang(left_out, "is gone, and shows it");
+    }
+
+    #[test]
+    fn a_list_that_is_not_the_pending_one_rings() {
+        let mut found = None;
+        let mut sink = |world: &World, moment: &Moment<'_>| {
+            if let Moment::Handled { tab, .. } = moment
+                && let Some(page) = world.page(*tab).filter(|page| !page.view.is_empty())
+            {
+                let mut outbox = page.outbox.clone();
+                let shown = page.view.values().next().map(|item| item.args.clone());
+                let args = shown.expect("it shows something");
+                let draft = outbox::Draft::new(id(99), "keyed", args);
+                let input = Input::Enqueue { call: CallId(99), draft };
+                outbox.handle(world.time_of(page), input, &mut Vec::new());
+                assert_eq!(compare(page, &page.outbox), Ok(()));
+                found = compare(page, &outbox).err();
+            }
+        };
+        let _report = run_with(&Standard, &calm(1), Some(&mut sink));
+        rang(found, "does not show i99");
+    }
+}
