@@ -287,6 +287,8 @@ impl Kept {
                 }
                 // An app may take out what it cannot read.
                 None if facts.gone(*seq).is_some_and(|gone| gone.how == How::Removed) => {}
+                // That somebody asked for it was looked at when it was asked of the store.
+                None if facts.gone(*seq).is_some_and(|gone| gone.how == How::Removed) => {}
                 None => return Err(format!("{seq}, which nobody here could read, is gone")),
             }
         }
