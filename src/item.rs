@@ -3,7 +3,7 @@
 use alloc::{boxed::Box, string::String, sync::Arc};
 use core::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Visitor};
 
 use crate::{error::InputError, json::Json, keys::Key, time::Timestamp};
 
@@ -13,8 +13,7 @@ pub const MAX_ID_BYTES: usize = 256;
 /// An item's identity, chosen by the caller (a UUID, say); unique in one store.
 ///
 /// 1 to 256 bytes of text.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct ItemId(Arc<str>);
 
 impl ItemId {
@@ -44,6 +43,24 @@ impl TryFrom<String> for ItemId {
 
     fn try_from(id: String) -> Result<Self, InputError> {
         Self::new(id)
+    }
+}
+
+impl<'de> Deserialize<'de> for ItemId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct IdVisitor;
+        impl Visitor<'_> for IdVisitor {
+            type Value = ItemId;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, id: &str) -> Result<ItemId, E> {
+                ItemId::new(id).map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_str(IdVisitor)
     }
 }
 

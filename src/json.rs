@@ -6,6 +6,7 @@ use core::fmt;
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{DeserializeOwned, Error as _, MapAccess, SeqAccess, Visitor},
+    ser::Error as _,
 };
 use serde_json::value::RawValue;
 
@@ -17,7 +18,7 @@ use crate::error::InputError;
 /// is not JSON, nests deeper than 127 levels, holds a lone surrogate or a number that no reader can
 /// hold (`1e999`) is refused (R32).
 #[derive(Clone)]
-pub struct Json(Arc<RawValue>);
+pub struct Json(Arc<str>);
 
 impl Json {
     /// Validates `text` and keeps it.
@@ -26,8 +27,7 @@ impl Json {
     /// [`InputError::NotJson`] with serde's description and position.
     pub fn from_text(text: &str) -> Result<Self, InputError> {
         serde_json::from_str::<Valid>(text).map_err(InputError::not_json)?;
-        let raw: Box<RawValue> = serde_json::from_str(text).map_err(InputError::not_json)?;
-        Ok(Self(Arc::from(raw)))
+        Ok(Self(Arc::from(text.trim_matches([' ', '\n', '\t', '\r']))))
     }
 
     /// Serialises `value` and keeps its JSON text.
@@ -50,14 +50,19 @@ impl Json {
     }
 
     /// Text that this library validated when it wrote it.
-    pub(crate) fn trusted(raw: Box<RawValue>) -> Self {
-        Self(Arc::from(raw))
+    pub(crate) fn trusted(raw: &RawValue) -> Self {
+        Self(Arc::from(raw.get()))
+    }
+
+    /// The fields of an object: names and values as they are written. None if it is no object.
+    pub(crate) fn fields(&self) -> Fields<'_> {
+        Fields { rest: self.0.strip_prefix('{').unwrap_or_default() }
     }
 
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        self.0.get()
+        &self.0
     }
 
     /// Reads the text as a `T`.
@@ -97,7 +102,8 @@ impl core::hash::Hash for Json {
 
 impl Serialize for Json {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.serialize(serializer)
+        let raw: &RawValue = serde_json::from_str(&self.0).map_err(S::Error::custom)?;
+        raw.serialize(serializer)
     }
 }
 
@@ -105,8 +111,61 @@ impl<'de> Deserialize<'de> for Json {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = Box::<RawValue>::deserialize(deserializer)?;
         serde_json::from_str::<Valid>(raw.get()).map_err(|e| D::Error::custom(e.to_string()))?;
-        Ok(Self(Arc::from(raw)))
+        Ok(Self::trusted(&raw))
     }
+}
+
+/// Walks over valid text; parses nothing.
+pub(crate) struct Fields<'a> {
+    rest: &'a str,
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = (&'a str, &'a str);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let name = self.value()?;
+        Some((name, self.value()?))
+    }
+}
+
+impl<'a> Fields<'a> {
+    fn value(&mut self) -> Option<&'a str> {
+        let rest = self.rest.trim_start_matches([',', ':', ' ', '\n', '\t', '\r']);
+        let (value, rest) = rest.split_at(value_len(rest));
+        self.rest = rest;
+        (!value.is_empty()).then_some(value)
+    }
+}
+
+/// How long the value is that `text` begins with.
+fn value_len(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let (mut at, mut depth) = (0, 0usize);
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'"' => at += string_len(&bytes[at..]) - 1,
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' if depth > 0 => depth -= 1,
+            b'}' | b']' | b',' | b':' | b' ' | b'\n' | b'\t' | b'\r' if depth == 0 => return at,
+            _ => {}
+        }
+        at += 1;
+    }
+    bytes.len()
+}
+
+/// How long the string is that `bytes` begin with, quotes and all.
+fn string_len(bytes: &[u8]) -> usize {
+    let mut at = 1;
+    while let Some(skip) = bytes[at..].iter().position(|byte| matches!(byte, b'"' | b'\\')) {
+        at += skip;
+        if bytes[at] == b'"' {
+            return at + 1;
+        }
+        at += 2; // a backslash, and what it escapes
+    }
+    bytes.len()
 }
 
 /// Visits everything, so that serde_json checks strings, numbers and depth, and keeps nothing.

@@ -1,15 +1,11 @@
 //! Keys: which lanes an item is in, and how a key is derived from args (R7).
 
-use alloc::{
-    string::{String, ToString},
-    sync::Arc,
-    vec::Vec,
-};
+use alloc::{borrow::Cow, string::ToString, sync::Arc, vec::Vec};
 use core::fmt;
 
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
-    de::{IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor},
+    de::{SeqAccess, Unexpected, Visitor},
 };
 use serde_json::value::RawValue;
 
@@ -72,11 +68,17 @@ impl Key {
     /// # Errors
     /// As [`Key::new`].
     pub fn derive(args: &Json) -> Result<Self, InputError> {
-        let Ok(Ids { id, ids }) = serde_json::from_str::<Ids<'_>>(args.as_str()) else {
-            return Ok(Self::UNKNOWN); // not an object
-        };
+        // The last of a repeated field counts, as in `JSON.parse`.
+        let (mut id, mut ids) = (None, None);
+        for (name, value) in args.fields() {
+            match text_of(name).as_deref() {
+                Some("id") => id = Some(value),
+                Some("ids") => ids = Some(value),
+                _ => {}
+            }
+        }
         for candidate in [id, ids].into_iter().flatten() {
-            if let Some(key) = keys_of(candidate.get())? {
+            if let Some(key) = keys_of(candidate)? {
                 return Ok(key);
             }
         }
@@ -141,54 +143,25 @@ impl<'de> Deserialize<'de> for Key {
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Key, A::Error> {
-                let mut keys: Vec<Arc<str>> = Vec::new();
-                while let Some(key) = seq.next_element::<Arc<str>>()? {
-                    keys.push(key);
-                }
-                Key::new(keys).map_err(serde::de::Error::custom)
+                #[derive(Deserialize)]
+                struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+                let mut next = || seq.next_element::<Text<'de>>().map(|key| key.map(|Text(key)| key));
+                let (first, second) = (next()?, next()?);
+                let key = match (first, second) {
+                    (Some(key), None) => Key::one(key),
+                    (first, second) => {
+                        let mut keys: Vec<_> = first.into_iter().chain(second).collect();
+                        while let Some(key) = next()? {
+                            keys.push(key);
+                        }
+                        Key::new(keys)
+                    }
+                };
+                key.map_err(serde::de::Error::custom)
             }
         }
         deserializer.deserialize_any(KeyVisitor)
-    }
-}
-
-/// `args.id` and `args.ids`, unparsed; the last of a repeated field counts, as in `JSON.parse`.
-struct Ids<'a> {
-    id: Option<&'a RawValue>,
-    ids: Option<&'a RawValue>,
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Ids<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct IdsVisitor;
-        impl<'de> Visitor<'de> for IdsVisitor {
-            type Value = Ids<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Ids<'de>, A::Error> {
-                #[derive(Deserialize)]
-                #[serde(field_identifier, rename_all = "lowercase")]
-                enum Field {
-                    Id,
-                    Ids,
-                    #[serde(other)]
-                    Other,
-                }
-                let mut found = Ids { id: None, ids: None };
-                while let Some(field) = map.next_key()? {
-                    match field {
-                        Field::Id => found.id = Some(map.next_value()?),
-                        Field::Ids => found.ids = Some(map.next_value()?),
-                        Field::Other => drop(map.next_value::<IgnoredAny>()?),
-                    }
-                }
-                Ok(found)
-            }
-        }
-        deserializer.deserialize_map(IdsVisitor)
     }
 }
 
@@ -203,14 +176,23 @@ fn keys_of(text: &str) -> Result<Option<Key>, InputError> {
 }
 
 /// A string as it is; an integer within ±(2^53−1) as its decimal text, so `1`, `1.0` and `"1"` are one key.
-fn scalar(text: &str) -> Option<String> {
+fn scalar(text: &str) -> Option<Cow<'_, str>> {
     const MAX_SAFE: i64 = (1 << 53) - 1;
     if text.starts_with('"') {
-        return serde_json::from_str(text).ok();
+        return text_of(text);
     }
     let number: serde_json::Number = serde_json::from_str(text).ok()?;
     let integer = number.as_i64().or_else(|| number.as_f64().and_then(whole))?;
-    (-MAX_SAFE..=MAX_SAFE).contains(&integer).then(|| integer.to_string())
+    (-MAX_SAFE..=MAX_SAFE).contains(&integer).then(|| Cow::Owned(integer.to_string()))
+}
+
+/// What a JSON string says.
+fn text_of(json: &str) -> Option<Cow<'_, str>> {
+    let plain = json.strip_prefix('"').and_then(|json| json.strip_suffix('"'));
+    match plain.filter(|text| !text.contains('\\')) {
+        Some(text) => Some(Cow::Borrowed(text)),
+        None => serde_json::from_str(json).ok().map(Cow::Owned),
+    }
 }
 
 #[expect(

@@ -183,13 +183,15 @@ impl Text {
     }
 
     fn text(&mut self, before: &str, text: &str) {
-        let needs_escape = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
-        if text.bytes().any(needs_escape) {
+        let needs_escape = |byte: u8| (byte < 0x20) | (byte == b'"') | (byte == b'\\');
+        // Without an early end, so that it looks at many bytes at once.
+        if text.bytes().fold(false, |found, byte| found | needs_escape(byte)) {
             return self.value(before, text);
         }
-        for part in [before, "\"", text, "\""] {
-            self.0.push_str(part);
-        }
+        self.0.push_str(before);
+        self.0.push('"');
+        self.0.push_str(text);
+        self.0.push('"');
     }
 
     fn json(&mut self, before: &str, json: &Json) {
@@ -220,7 +222,8 @@ struct V1<'a> {
     barrier: bool,
     #[serde(borrow)]
     mutator_name: Cow<'a, str>,
-    args: Box<RawValue>,
+    #[serde(borrow)]
+    args: &'a RawValue,
     #[serde(default)]
     idempotency_key: Option<Arc<str>>,
     created_at: Timestamp,
@@ -236,8 +239,8 @@ struct V1<'a> {
     last_class: Option<Class>,
     #[serde(default)]
     last_error: Option<Box<SerializedError>>,
-    #[serde(default)]
-    metadata: Option<Box<RawValue>>,
+    #[serde(default, borrow)]
+    metadata: Option<&'a RawValue>,
 }
 
 impl V1<'_> {
@@ -280,8 +283,8 @@ struct Head<'a> {
     barrier: bool,
     #[serde(default, borrow)]
     mutator_name: Option<&'a RawValue>,
-    #[serde(default)]
-    args: Option<Box<RawValue>>,
+    #[serde(default, borrow)]
+    args: Option<&'a RawValue>,
 }
 
 impl Head<'_> {
