@@ -16,7 +16,7 @@ impl<K, V> Default for Index<K, V> {
     }
 }
 
-impl<K: Hash + Eq, V> Index<K, V> {
+impl<K: Hash + Eq + Clone, V: PartialEq> Index<K, V> {
     pub(crate) fn insert(&mut self, key: K, value: V) -> Option<V> {
         self.0.insert(key, value)
     }
@@ -25,8 +25,15 @@ impl<K: Hash + Eq, V> Index<K, V> {
         self.0.get(key)
     }
 
-    pub(crate) fn remove<Q: Hash + Equivalent<K> + ?Sized>(&mut self, key: &Q) -> Option<V> {
-        self.0.swap_remove(key)
+    /// Takes `key` out, if it leads to `value`.
+    pub(crate) fn remove(&mut self, key: &K, value: &V) {
+        if let Some(other) = self.0.swap_remove(key).filter(|found| found != value) {
+            self.0.insert(key.clone(), other);
+        }
+    }
+
+    pub(crate) fn reserve(&mut self, more: usize) {
+        self.0.reserve(more);
     }
 
     pub(crate) fn len(&self) -> usize {

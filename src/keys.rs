@@ -97,6 +97,12 @@ impl Key {
         self.0.is_none()
     }
 
+    /// Whether the two name a lane in common.
+    pub(crate) fn meets(&self, other: &Self) -> bool {
+        let both_unknown = self.is_unknown() && other.is_unknown();
+        both_unknown || self.keys().iter().any(|key| other.keys().contains(key))
+    }
+
     /// The union of two keys, as a squash makes it (R17): real keys beat `unknown`.
     ///
     /// # Errors

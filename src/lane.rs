@@ -2,13 +2,12 @@
 
 use alloc::{
     boxed::Box,
-    collections::BTreeSet,
     string::{String, ToString},
     sync::Arc,
     vec::Vec,
 };
 
-use crate::{index::Index, item::Seq, keys::Key, mutants::mutant};
+use crate::{index::Index, item::Seq, keys::Key, mutants::mutant, sorted::Sorted};
 
 /// All lanes that hold an item. A lane is made by its first item and goes with its last.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -21,14 +20,14 @@ pub(crate) struct LaneSet {
 /// A real key, or `None` for the lane `unknown`.
 pub(crate) type LaneKey = Option<Arc<str>>;
 
-type LaneId = u32;
+pub(crate) type LaneId = u32;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Lane {
     key: LaneKey,
     /// The key of an item that is in this lane alone: the others of its kind share its text.
     alone: Option<Key>,
-    queue: BTreeSet<Seq>,
+    queue: Sorted<Seq>,
     /// The item of this lane that is claimed, in flight or settling.
     busy: Option<Seq>,
 }
@@ -41,7 +40,7 @@ pub(crate) enum Places {
 }
 
 impl Places {
-    fn ids(&self) -> &[LaneId] {
+    pub(crate) fn ids(&self) -> &[LaneId] {
         match self {
             Self::One(id) => core::slice::from_ref(id),
             Self::Many(ids) => ids,
@@ -80,7 +79,7 @@ impl LaneSet {
         if let Some(&id) = self.by_key.find(&key) {
             return id;
         }
-        let lane = Lane { key: key.clone(), alone: None, queue: BTreeSet::new(), busy: None };
+        let lane = Lane { key: key.clone(), alone: None, queue: Sorted::default(), busy: None };
         let id = if let Some(id) = self.free.pop() {
             self.lanes[id as usize] = lane;
             id
@@ -93,20 +92,18 @@ impl LaneSet {
         id
     }
 
-    /// Gives up every place; appends the items that are now first in those lanes.
-    pub(crate) fn leave(&mut self, places: &Places, seq: Seq, heads: &mut Vec<Seq>) {
+    /// Gives up every place.
+    pub(crate) fn leave(&mut self, places: &Places, seq: Seq) {
         for &id in places.ids() {
             let lane = &mut self.lanes[id as usize];
             lane.queue.remove(&seq);
             if lane.busy == Some(seq) {
                 lane.busy = None;
             }
-            if let Some(&head) = lane.queue.first() {
-                heads.push(head);
-            } else {
+            if lane.queue.is_empty() {
                 lane.alone = None;
                 let key = lane.key.take();
-                self.by_key.remove(&key);
+                self.by_key.remove(&key, &id);
                 self.free.push(id);
             }
         }
@@ -114,12 +111,11 @@ impl LaneSet {
 
     /// As [`LaneSet::leave`], but the lanes stay to be left again.
     #[cfg(feature = "mutants")]
-    pub(crate) fn withdraw(&mut self, places: &Places, seq: Seq, heads: &mut Vec<Seq>) {
+    pub(crate) fn withdraw(&mut self, places: &Places, seq: Seq) {
         for &id in places.ids() {
             let lane = &mut self.lanes[id as usize];
             lane.queue.remove(&seq);
             lane.busy = None;
-            heads.extend(lane.queue.first());
         }
     }
 
@@ -140,14 +136,13 @@ impl LaneSet {
         }
     }
 
-    /// Ends that; appends the items that are first in those lanes.
-    pub(crate) fn vacate(&mut self, places: &Places, seq: Seq, heads: &mut Vec<Seq>) {
+    /// Ends that.
+    pub(crate) fn vacate(&mut self, places: &Places, seq: Seq) {
         for &id in places.ids() {
             let lane = &mut self.lanes[id as usize];
             if lane.busy == Some(seq) {
                 lane.busy = None;
             }
-            heads.extend(lane.queue.first());
         }
     }
 
@@ -165,6 +160,11 @@ impl LaneSet {
     /// Whether any item is in a lane of `key`.
     pub(crate) fn is_occupied(&self, key: &LaneKey) -> bool {
         self.by_key.find(key).is_some()
+    }
+
+    /// The first item of a lane.
+    pub(crate) fn head(&self, lane: LaneId) -> Option<Seq> {
+        self.lanes[lane as usize].queue.first().copied()
     }
 
     /// The first item of every lane, some repeatedly.

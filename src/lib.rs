@@ -36,6 +36,7 @@ pub mod record;
 mod recording;
 mod registry;
 mod retry_after;
+mod sorted;
 pub mod storage;
 mod time;
 mod trace;

@@ -25,9 +25,25 @@ const GIVE_UP_MS: u64 = 10_000;
 /// What a commit did, for the poke (R28).
 #[derive(Default)]
 struct Done {
+    /// Whether there may be others to poke.
+    shared: bool,
     settled: Vec<(Seq, ItemId, Outcome)>,
     changed: Vec<Seq>,
     more: bool,
+}
+
+impl Done {
+    fn settled(&mut self, seq: Seq, id: &ItemId, outcome: &Outcome) {
+        if self.shared {
+            self.settled.push((seq, id.clone(), outcome.clone()));
+        }
+    }
+
+    fn changed(&mut self, seq: Seq) {
+        if self.shared {
+            self.changed.push(seq);
+        }
+    }
 }
 
 impl Outbox {
@@ -66,10 +82,9 @@ impl Outbox {
         committed: &Committed,
         fx: &mut Effects,
     ) {
-        let classes: Vec<Class> = jobs.iter().map(Job::class).collect();
-        self.storage_works(&classes, fx);
+        self.storage_works(&jobs, fx);
         let change = committed.change;
-        let mut done = Done::default();
+        let mut done = Done { shared: self.config.shared, ..Done::default() };
         for (job, result) in jobs.into_iter().zip(&committed.results) {
             self.job_done(job, *result, since, &mut done, fx);
         }
@@ -80,7 +95,7 @@ impl Outbox {
         self.note_own_change(change);
         self.evict_excess();
         if self.config.shared {
-            let Done { settled, changed, more } = done;
+            let Done { settled, changed, more, .. } = done;
             let from = change.saturating_sub(1);
             fx.push(Effect::Poke(Poke::Committed { from, to: change, settled, changed, more }));
         }
@@ -102,9 +117,9 @@ impl Outbox {
                 if result == WriteResult::Missing {
                     return self.missing(seq, Some(Outcome::Removed), fx);
                 }
-                done.changed.push(seq);
+                done.changed(seq);
                 let claim = if mutant!(AckMatchedByItem) {
-                    self.entries.get(&seq).map(|entry| entry.item.retry_count)
+                    self.entries.get(seq).map(|entry| entry.item.retry_count)
                 } else {
                     claim
                 };
@@ -115,7 +130,7 @@ impl Outbox {
             Job::Call(call) => self.call_done(&call, result, done, fx),
             Job::Insert(local) => match result {
                 WriteResult::Inserted(seq) => {
-                    done.changed.push(seq);
+                    done.changed(seq);
                     done.more |= self.writing.get(&local).is_some_and(|writing| writing.failure.is_some());
                     self.stored(local, seq, since, fx);
                 }
@@ -140,7 +155,7 @@ impl Outbox {
         done: &mut Done,
         fx: &mut Effects,
     ) {
-        let Some(entry) = self.entries.get(&seq) else { return };
+        let Some(entry) = self.entries.get(seq) else { return };
         let id = entry.item.id.clone();
         // Whichever delete commits first decides (R18); a repeated one of ours finds its own work done (R4).
         let mine = result == WriteResult::Done || entry.flags.in_doubt;
@@ -156,7 +171,7 @@ impl Outbox {
                 self.failures.add(id.clone(), text.len(), record);
             }
         }
-        done.settled.push((seq, id, outcome.clone()));
+        done.settled(seq, &id, &outcome);
         self.finish(seq, outcome, fx);
     }
 
@@ -169,7 +184,7 @@ impl Outbox {
                         self.set_stage(seq, Stage::Waiting);
                         self.reconsider(seq);
                     } else if did {
-                        done.settled.push((seq, id.clone(), Outcome::Removed));
+                        done.settled(seq, id, &Outcome::Removed);
                         self.finish(seq, Outcome::Removed, fx);
                     } else {
                         // Gone without us: a load tells how.
@@ -200,7 +215,7 @@ impl Outbox {
 
     /// A write found no row: someone else ended the item. Without an outcome, a load is to tell it.
     fn missing(&mut self, seq: Seq, outcome: Option<Outcome>, fx: &mut Effects) {
-        if !self.entries.contains_key(&seq) {
+        if !self.entries.contains(seq) {
             return;
         }
         sometimes!(RemovedElsewhere);
@@ -213,14 +228,14 @@ impl Outbox {
 
     /// An insert is durable: the item takes its place.
     fn stored(&mut self, local: u64, seq: Seq, since: Timestamp, fx: &mut Effects) {
-        let Some(writing) = self.take_writing(local) else { return };
+        let Some(writing) = self.writing.remove(&local) else { return };
         if let Some(failure) = &writing.failure {
             sometimes!(FailureRetried);
             self.failures.remove(failure);
         }
         let id = writing.item.id.clone();
         // Storage had the place and the id to give: what was known to have them is gone.
-        let at_place = self.entries.contains_key(&seq).then_some(seq);
+        let at_place = self.entries.contains(seq).then_some(seq);
         for gone in at_place.into_iter().chain(self.seq_of(&id)) {
             self.lost(gone, None, fx);
         }
@@ -289,7 +304,7 @@ impl Outbox {
                 continue;
             }
             if let Job::Delete(seq, _) | Job::Bury(seq, _) = &job
-                && let Some(entry) = self.entries.get_mut(seq)
+                && let Some(entry) = self.entries.get_mut(*seq)
             {
                 entry.flags.in_doubt = true;
             }
@@ -385,7 +400,7 @@ impl Outbox {
         match &write.kind {
             CallKind::Remove(id) => {
                 if let Some(&Place::Stored(seq)) = self.ids.find(id)
-                    && matches!(self.entries.get(&seq), Some(entry) if entry.stage == Stage::Removing)
+                    && matches!(self.entries.get(seq), Some(entry) if entry.stage == Stage::Removing)
                 {
                     self.set_stage(seq, Stage::Waiting);
                     self.reconsider(seq);
@@ -433,22 +448,23 @@ impl Outbox {
         }
     }
 
-    /// A transaction of these classes went well.
-    fn storage_works(&mut self, classes: &[Class], fx: &mut Effects) {
+    /// A transaction of these writes, or a read, went well.
+    fn storage_works(&mut self, jobs: &[Job], fx: &mut Effects) {
+        let did = |class| jobs.iter().any(|job| job.class() == class);
         let journal = &mut self.journal;
         journal.failing_since = None;
-        if classes.contains(&Class::Free) || !journal.has_free() {
+        if did(Class::Free) || !journal.has_free() {
             journal.retry.free = Retry::default();
         }
-        if classes.contains(&Class::Put) {
+        if did(Class::Put) {
             journal.unclaimed = None;
         }
-        if classes.contains(&Class::Put) || !journal.has_put() {
+        if did(Class::Put) || !journal.has_put() {
             journal.retry.put = Retry::default();
         }
         if journal.separate {
             journal.insert_limit = journal.insert_limit.saturating_mul(2);
-            journal.separate = !(classes.contains(&Class::Insert) || journal.inserts.is_empty());
+            journal.separate = !(did(Class::Insert) || journal.inserts.is_empty());
         }
         let healthy = !journal.separate && journal.retry == Retries::default();
         if healthy && core::mem::replace(&mut journal.told_failing, false) {

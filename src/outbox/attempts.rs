@@ -1,6 +1,6 @@
 //! Results and timeouts of attempts, and what follows: backoff, settling, parking (R9–R12, R14–R16, R29).
 
-use alloc::{boxed::Box, collections::BTreeSet, sync::Arc, vec::Vec};
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
 use super::{
     Effects, Outbox,
@@ -32,7 +32,7 @@ impl Outbox {
             sometimes!(OtherEpoch);
             return;
         }
-        let Some(entry) = self.entries.get(&attempt.seq) else { return };
+        let Some(entry) = self.entries.get(attempt.seq) else { return };
         let current = self.attempt_in_flight(attempt.seq) == Some(attempt);
         let first = if mutant!(OldAttemptSettlesRewrite) { 1 } else { entry.first_attempt };
         let ours = (first..=entry.item.retry_count).contains(&attempt.attempt);
@@ -85,7 +85,7 @@ impl Outbox {
         if failure.class == Class::NonRetriable {
             return self.drop_item(seq, failure.error, fx);
         }
-        let limit = self.entries.get(&seq).and_then(|entry| {
+        let limit = self.entries.get(seq).and_then(|entry| {
             let limit = self.mutator(&entry.item.mutator_name)?.max_attempts?;
             (entry.item.retry_count >= limit.attempts).then_some(limit)
         });
@@ -102,7 +102,7 @@ impl Outbox {
     /// Records the failure and sets when the item is tried again (R10, R11).
     fn back_off(&mut self, seq: Seq, failure: Failure, fx: &mut Effects) {
         let (now, seed, jitter) = (self.now, self.seed(), self.config.jitter);
-        let entry = self.entries.get_mut(&seq).expect("a failed attempt belongs to an entry");
+        let entry = self.entries.get_mut(seq).expect("a failed attempt belongs to an entry");
         let item = Arc::make_mut(&mut entry.item);
         sometimes!(RetryAfterClamped, failure.retry_after_ms > Some(backoff::RETRY_AFTER_CAP_MS));
         let floor_ms = failure.retry_after_ms.map(|ms| ms.min(backoff::RETRY_AFTER_CAP_MS));
@@ -129,7 +129,7 @@ impl Outbox {
 
     fn park(&mut self, seq: Seq, reason: ParkReason, fx: &mut Effects) {
         self.dequeue(seq);
-        let entry = self.entries.get_mut(&seq).expect("a parked item is an entry");
+        let entry = self.entries.get_mut(seq).expect("a parked item is an entry");
         entry.parked = Some(reason);
         sometimes!(ParkedExhausted);
         let (id, mutator_name) = (entry.item.id.clone(), (&*entry.item.mutator_name).into());
@@ -138,7 +138,7 @@ impl Outbox {
 
     /// Refused for good: delete and failure record in one transaction (R15).
     fn drop_item(&mut self, seq: Seq, error: SerializedError, fx: &mut Effects) {
-        let Some(entry) = self.entries.get(&seq) else { return };
+        let Some(entry) = self.entries.get(seq) else { return };
         let failure =
             FailureRecord { failed_at: self.now, error: error.clone(), item: Item::clone(&entry.item) };
         self.settle(seq, Outcome::Dropped { error }, Some(failure), fx);
@@ -153,7 +153,7 @@ impl Outbox {
         fx: &mut Effects,
     ) {
         self.void_ask_about(seq);
-        let entry = self.entries.get_mut(&seq).expect("an item that settles is an entry");
+        let entry = self.entries.get_mut(seq).expect("an item that settles is an entry");
         entry.flags.told = true;
         // What is squashed into it from here on is told when it is gone.
         let squashed = self.squashed.remove(&seq).unwrap_or_default();
@@ -213,30 +213,28 @@ impl Outbox {
     /// Takes an entry out of every index; the items behind it move up.
     fn take_entry(&mut self, seq: Seq) -> Option<Box<Entry>> {
         self.dequeue(seq);
-        let entry = self.entries.remove(&seq)?;
+        let entry = self.entries.remove(seq)?;
         self.slots.release(Place::Stored(seq));
         self.busy -= usize::from(entry.stage.is_busy());
         if let Stage::InFlight { deadline, .. } = entry.stage {
             self.deadlines.remove(&(deadline, seq));
         }
-        if self.ids.find(&entry.item.id) == Some(&Place::Stored(seq)) {
-            self.ids.remove(&entry.item.id);
-        }
+        self.ids.remove(&entry.item.id, &Place::Stored(seq));
         self.journal.forget(seq);
-        let mut heads = Vec::new();
-        self.lanes.leave(&entry.places, seq, &mut heads);
+        self.lanes.leave(&entry.places, seq);
         if self.barriers.remove(&seq) {
             self.reconsider_every_head();
         } else {
-            self.reconsider_all(heads);
+            self.reconsider_heads(&entry.places);
         }
         Some(entry)
     }
 
     /// Cancels what has run into its timeout: a transport failure (R14).
     pub(super) fn expire_attempts(&mut self, fx: &mut Effects) {
-        let due: BTreeSet<Seq> =
-            self.deadlines.iter().take_while(|&&(at, _)| at <= self.now).map(|&(_, seq)| seq).collect();
+        let due = self.deadlines.iter().take_while(|&&(at, _)| at <= self.now);
+        let mut due: Vec<Seq> = due.map(|&(_, seq)| seq).collect();
+        due.sort_unstable();
         for seq in due {
             let Some(attempt) = self.attempt_in_flight(seq) else { continue };
             sometimes!(TimedOut);

@@ -16,7 +16,6 @@ use crate::{
     item::{Draft, Item, ItemId, MAX_ID_BYTES, Seq},
     json::Json,
     keys::Key,
-    lane::lane_keys,
     marks::sometimes,
     mutants::mutant,
     record,
@@ -103,9 +102,6 @@ impl Outbox {
             item.next_attempt_at = self.now.plus_ms(backoff::window_ms(1));
             self.slots.take(place, self.now, false, false);
         }
-        for lane in lane_keys(&item.key) {
-            *self.writing_lanes.entry(lane).or_default() += 1;
-        }
         self.ids.insert(item.id.clone(), place);
         let item = Arc::new(item);
         Self::view(fx, ViewChange::Set { place, item: Arc::clone(&item) });
@@ -116,20 +112,10 @@ impl Outbox {
         self.journal.inserts.push_back(local);
     }
 
-    /// Forgets a writing item's lanes and id; the caller decides what becomes of it.
+    /// Forgets a writing item and its id; the caller decides what becomes of it.
     pub(super) fn take_writing(&mut self, local: u64) -> Option<Writing> {
         let writing = self.writing.remove(&local)?;
-        for lane in lane_keys(&writing.item.key) {
-            if let Some(count) = self.writing_lanes.get_mut(&lane) {
-                *count -= 1;
-                if *count == 0 {
-                    self.writing_lanes.remove(&lane);
-                }
-            }
-        }
-        if self.ids.find(&writing.item.id) == Some(&Place::Writing(local)) {
-            self.ids.remove(&writing.item.id);
-        }
+        self.ids.remove(&writing.item.id, &Place::Writing(local));
         Some(writing)
     }
 
@@ -151,7 +137,7 @@ impl Outbox {
                 return writing.removals.push(call);
             }
             Some(Place::Stored(seq)) => {
-                let entry = self.entries.get(&seq).expect("ids points at an entry");
+                let entry = self.entries.get(seq).expect("ids points at an entry");
                 if !entry.stage.is_decided() {
                     sometimes!(RemovedInFlight, matches!(entry.stage, Stage::InFlight { .. }));
                     self.cancel_if_in_flight(seq, fx);

@@ -21,7 +21,7 @@ impl Outbox {
             Place::Writing(_) => return blocked(Reason::Writing),
             Place::Stored(seq) => *seq,
         };
-        let entry = self.entries.get(&seq)?;
+        let entry = self.entries.get(seq)?;
         match &entry.stage {
             Stage::Settling(_) => blocked(Reason::Settling),
             Stage::Removing => blocked(Reason::Removing),
@@ -77,7 +77,7 @@ impl Outbox {
 
     fn explain_lane(&self, seq: Seq, entry: &Entry) -> Option<Reason> {
         let behind = |blocker: Seq, lane| {
-            let id = self.entries.get(&blocker).map(|entry| entry.item.id.clone())?;
+            let id = self.entries.get(blocker).map(|entry| entry.item.id.clone())?;
             Some(Reason::Behind { id, seq: blocker, lane })
         };
         if let Some((blocker, lane)) = self.lanes.blocker(&entry.places, seq) {
@@ -88,8 +88,8 @@ impl Outbox {
         }
         // A barrier waits for everything before it and whatever is under way; the others for the barrier.
         let first = self.barriers.first().copied().filter(|&barrier| barrier < seq);
-        let earlier = first.or_else(|| self.entries.first_key_value().map(|(&seq, _)| seq));
-        let busy = || self.entries.iter().find(|(_, entry)| entry.stage.is_busy()).map(|(&seq, _)| seq);
+        let earlier = first.or_else(|| self.entries.seqs().next());
+        let busy = || self.entries.iter().find(|(_, entry)| entry.stage.is_busy()).map(|(seq, _)| seq);
         let blocker = earlier.filter(|&blocker| blocker != seq).or_else(busy)?;
         behind(blocker, "barrier".into())
     }

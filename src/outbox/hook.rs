@@ -76,11 +76,11 @@ impl Outbox {
         }
         let is_asked = |entry: &Entry| entry.stage == Stage::Waiting && entry.parked.is_none();
         let asked: BTreeSet<Seq> =
-            self.entries.iter().filter(|(_, entry)| is_asked(entry)).map(|(&seq, _)| seq).collect();
+            self.entries.iter().filter(|(_, entry)| is_asked(entry)).map(|(seq, _)| seq).collect();
         let mut items = Vec::with_capacity(asked.len());
         for &seq in &asked {
             self.dequeue(seq);
-            let entry = self.entries.get_mut(&seq).expect("it was just found");
+            let entry = self.entries.get_mut(seq).expect("it was just found");
             entry.flags.frozen = true;
             let sent = if entry.item.retry_count == 0 { Sent::Never } else { Sent::Maybe };
             items.push(AskedItem { item: Item::clone(&entry.item), sent });
@@ -120,7 +120,7 @@ impl Outbox {
             Phase::Writing { asked } => {
                 // A removal may yet fail: the item must not stay frozen then.
                 if asked.remove(&seq)
-                    && let Some(entry) = self.entries.get_mut(&seq)
+                    && let Some(entry) = self.entries.get_mut(seq)
                 {
                     entry.flags.frozen = false;
                 }
@@ -136,7 +136,7 @@ impl Outbox {
             Phase::Asking { asked, .. } | Phase::Writing { asked } => asked,
         };
         for seq in asked {
-            if let Some(entry) = self.entries.get_mut(&seq) {
+            if let Some(entry) = self.entries.get_mut(seq) {
                 entry.flags.frozen = false;
                 entry.flags.must_ask |= must_ask;
             }
@@ -197,7 +197,7 @@ impl Outbox {
     }
 
     fn check_rewrite(&self, id: &ItemId, seq: Seq, rewrite: &Rewrite) -> Result<(), HookError> {
-        let item = &self.entries.get(&seq).expect("only entries are asked about").item;
+        let item = &self.entries.get(seq).expect("only entries are asked about").item;
         let args = rewrite.args.as_ref().unwrap_or(&item.args);
         let metadata = rewrite.metadata.as_ref().map_or(item.metadata.as_ref(), Option::as_ref);
         self.check_json(args, metadata).map_err(|cause| HookError::Input { id: id.clone(), cause })
@@ -230,12 +230,12 @@ impl Outbox {
     }
 
     fn id_of(&self, seq: Seq) -> ItemId {
-        self.entries.get(&seq).expect("only entries are asked about").item.id.clone()
+        self.entries.get(seq).expect("only entries are asked about").item.id.clone()
     }
 
     /// The key of a survivor: its own if it names one, else the union with those squashed into it.
     fn squashed_key(&self, seq: Seq, plan: &BTreeMap<Seq, Verdict>) -> Result<Key, crate::InputError> {
-        let survivor = &self.entries.get(&seq).expect("only entries are asked about").item;
+        let survivor = &self.entries.get(seq).expect("only entries are asked about").item;
         if let Some(Verdict::Rewrite(Rewrite { key: Some(key), .. })) = plan.get(&seq) {
             return Ok(key.clone());
         }
@@ -243,7 +243,7 @@ impl Outbox {
             |verdict: &Verdict| matches!(verdict, Verdict::SquashInto(into) if *into == survivor.id);
         let squashed = plan.iter().filter(|(_, verdict)| into_it(verdict));
         squashed.map(|(seq, _)| seq).try_fold(survivor.key.clone(), |key, seq| {
-            let entry = self.entries.get(seq).expect("only entries are asked about");
+            let entry = self.entries.get(*seq).expect("only entries are asked about");
             key.union(&entry.item.key)
         })
     }
@@ -289,7 +289,7 @@ impl Outbox {
         answer: &mut Answer,
         fx: &mut Effects,
     ) {
-        let entry = self.entries.get_mut(&seq).expect("only entries are asked about");
+        let entry = self.entries.get_mut(seq).expect("only entries are asked about");
         entry.flags.cleared = true;
         let before = Arc::clone(&entry.item);
         let item = Arc::make_mut(&mut entry.item);
@@ -327,7 +327,7 @@ impl Outbox {
     pub(super) fn drop_empty_answer(&mut self) {
         let Some(answer) = &self.journal.answer else { return };
         let deletes = answer.deletes.iter().any(|&seq| self.is_settling(seq));
-        let stands = deletes || answer.puts.iter().any(|seq| self.entries.contains_key(seq));
+        let stands = deletes || answer.puts.iter().any(|seq| self.entries.contains(*seq));
         if !stands && !self.journal.is_writing_answer() {
             self.journal.answer = None;
             self.answer_is_durable();
@@ -335,7 +335,7 @@ impl Outbox {
     }
 
     fn is_settling(&self, seq: Seq) -> bool {
-        matches!(self.entries.get(&seq), Some(entry) if matches!(entry.stage, Stage::Settling(_)))
+        matches!(self.entries.get(seq), Some(entry) if matches!(entry.stage, Stage::Settling(_)))
     }
 
     pub(super) fn answer_is_durable(&mut self) {

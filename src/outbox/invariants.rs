@@ -29,15 +29,15 @@ impl Outbox {
         self.check_stages();
         self.check_queues();
         self.check_lanes();
-        assert!(self.journal.unclaimed.is_none_or(|seq| self.entries.contains_key(&seq)));
+        assert!(self.journal.unclaimed.is_none_or(|seq| self.entries.contains(seq)));
         assert!(self.sleep.is_none_or(|at| at > self.now), "no timer in the past is asked for (R31)");
     }
 
     fn check_indexes(&self) {
         let barriers: Vec<Seq> =
-            self.entries.iter().filter(|(_, entry)| entry.item.barrier).map(|(&seq, _)| seq).collect();
+            self.entries.iter().filter(|(_, entry)| entry.item.barrier).map(|(seq, _)| seq).collect();
         assert!(barriers.iter().eq(&self.barriers), "every barrier is known as one (R7)");
-        for (&seq, entry) in &self.entries {
+        for (seq, entry) in self.entries.iter() {
             assert_eq!(entry.item.seq, Some(seq), "an entry is found under its own place");
             assert_eq!(
                 self.ids.find(&entry.item.id),
@@ -51,7 +51,7 @@ impl Outbox {
     fn check_stages(&self) {
         let busy = self.entries.values().filter(|entry| entry.stage.is_busy()).count();
         assert_eq!(busy, self.busy, "busy entries are counted");
-        for (&seq, entry) in &self.entries {
+        for (seq, entry) in self.entries.iter() {
             let holds = self.slots.slot(Place::Stored(seq)).is_some();
             let wants =
                 matches!(entry.stage, Stage::Claiming { .. } | Stage::Verifying | Stage::InFlight { .. });
@@ -82,7 +82,7 @@ impl Outbox {
     }
 
     fn check_queues(&self) {
-        for (&seq, entry) in &self.entries {
+        for (seq, entry) in self.entries.iter() {
             match entry.queued {
                 Queued::No => assert!(
                     !self.is_eligible(seq, entry),
@@ -106,7 +106,7 @@ impl Outbox {
     /// At most one attempt per lane is in flight (R6).
     fn check_lanes(&self) {
         let mut sent: BTreeMap<Option<&str>, Seq> = BTreeMap::new();
-        for (&seq, entry) in &self.entries {
+        for (seq, entry) in self.entries.iter() {
             if !matches!(entry.stage, Stage::InFlight { .. }) {
                 continue;
             }

@@ -21,6 +21,7 @@ use crate::{
     item::{ItemId, Outcome, Seq},
     mutants::mutant,
     record,
+    sorted::Sorted,
     storage::{Fence, OpId, Scope, Write},
     time::Timestamp,
 };
@@ -39,9 +40,9 @@ pub(super) struct Journal {
     pub(super) in_flight: Option<Request>,
 
     // Writes that wait.
-    pub(super) deletes: BTreeSet<Seq>,
-    pub(super) buries: BTreeSet<Seq>,
-    pub(super) puts: BTreeSet<Seq>,
+    pub(super) deletes: Sorted<Seq>,
+    pub(super) buries: Sorted<Seq>,
+    pub(super) puts: Sorted<Seq>,
     pub(super) calls: VecDeque<CallWrite>,
     pub(super) inserts: VecDeque<u64>,
     /// An accepted answer of the hook: one transaction of its own (R17).
@@ -438,7 +439,9 @@ impl Outbox {
             return;
         }
         if mutant!(AnswerInTwo) && !batch.jobs.is_empty() {
-            self.journal.puts.extend(answer.puts);
+            for seq in answer.puts {
+                self.journal.puts.insert(seq);
+            }
             return;
         }
         for seq in answer.puts {
@@ -458,7 +461,7 @@ impl Outbox {
     }
 
     fn push_delete(&self, batch: &mut Batch, seq: Seq) {
-        let Some(entry) = self.entries.get(&seq) else { return };
+        let Some(entry) = self.entries.get(seq) else { return };
         let Stage::Settling(settlement) = &entry.stage else { return };
         let outcome = settlement.outcome.clone();
         batch.push(Job::Delete(seq, outcome.clone()), Write::Delete { seq, outcome }, SMALL_BYTES);
@@ -479,7 +482,7 @@ impl Outbox {
     }
 
     fn bury_of(&self, seq: Seq) -> Option<(Job, Write, usize)> {
-        let entry = self.entries.get(&seq)?;
+        let entry = self.entries.get(seq)?;
         let Stage::Settling(settlement) = &entry.stage else { return None };
         let failure = settlement.failure.clone()?;
         let bytes = failure.len();
@@ -514,7 +517,7 @@ impl Outbox {
     }
 
     fn put_of(&self, seq: Seq) -> Option<(Job, Write, usize)> {
-        let entry = self.entries.get(&seq)?;
+        let entry = self.entries.get(seq)?;
         let claim = matches!(entry.stage, Stage::Claiming { .. }).then_some(entry.item.retry_count);
         let record = record::encode(&entry.item);
         let bytes = record.len();

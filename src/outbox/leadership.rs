@@ -105,7 +105,7 @@ impl Outbox {
         self.journal.discard_bookkeeping();
         self.lanes.vacate_all();
         self.busy = 0;
-        for (&seq, entry) in &mut self.entries {
+        for (seq, entry) in self.entries.iter_mut() {
             entry.queued = Queued::No;
             entry.flags = Flags { told: entry.flags.told, ..Flags::default() };
             if entry.stage == Stage::Removing {

@@ -16,7 +16,6 @@
 //! | `invariants` | what must hold after every input |
 
 use alloc::{
-    boxed::Box,
     collections::{BTreeMap, BTreeSet},
     string::String,
     sync::Arc,
@@ -30,15 +29,17 @@ use crate::{
     index::Index,
     input::{Input, Trigger},
     item::{FailureRecord, Item, ItemId, Seq},
-    lane::{LaneKey, LaneSet},
+    lane::LaneSet,
     mutants::mutant,
+    sorted::Sorted,
     storage::{Fence, StoreId},
-    time::Timestamp,
+    time::{self, Timestamp},
 };
 
 mod acks;
 mod attempts;
 mod calls;
+mod entries;
 mod entry;
 mod explain;
 mod failures;
@@ -53,7 +54,8 @@ mod slots;
 mod sync;
 mod triggers;
 
-use entry::{Entry, Writing};
+use entries::Entries;
+use entry::Writing;
 use failures::Failures;
 use hook::Hook;
 use journal::Journal;
@@ -87,7 +89,7 @@ pub struct Outbox {
     known: Option<Known>,
     /// When to compare the change counter (R28).
     check_at: Option<Timestamp>,
-    entries: BTreeMap<Seq, Box<Entry>>,
+    entries: Entries,
     ids: Index<ItemId, Place>,
     lanes: LaneSet,
     barriers: BTreeSet<Seq>,
@@ -105,13 +107,11 @@ pub struct Outbox {
     told_parked: BTreeSet<Arc<str>>,
 
     writing: BTreeMap<u64, Writing>,
-    /// How many of `writing` are in each lane.
-    writing_lanes: BTreeMap<LaneKey, u32>,
     next_local: u64,
 
     queues: Queues,
     slots: Slots,
-    deadlines: BTreeSet<(Timestamp, Seq)>,
+    deadlines: Sorted<(Timestamp, Seq)>,
     journal: Journal,
     hook: Hook,
     triggers: Triggers,
@@ -144,7 +144,7 @@ impl Outbox {
             presence: Presence::default(),
             known: None,
             check_at: None,
-            entries: BTreeMap::new(),
+            entries: Entries::default(),
             ids: Index::default(),
             lanes: LaneSet::default(),
             barriers: BTreeSet::new(),
@@ -156,11 +156,10 @@ impl Outbox {
             paused: BTreeSet::new(),
             told_parked: BTreeSet::new(),
             writing: BTreeMap::new(),
-            writing_lanes: BTreeMap::new(),
             next_local: 0,
             queues: Queues::default(),
             slots: Slots::new(config.max_concurrency),
-            deadlines: BTreeSet::new(),
+            deadlines: Sorted::default(),
             journal: Journal::default(),
             hook: Hook::default(),
             triggers: Triggers::default(),
@@ -221,7 +220,7 @@ impl Outbox {
 
     /// The one place where the next deadline is chosen; each line is one timer (R31).
     fn next_deadline(&self) -> Option<Timestamp> {
-        [
+        let timers = [
             self.deadlines.first().map(|&(at, _)| at),
             self.backoff_wake(),
             self.slots_wake(),
@@ -231,10 +230,8 @@ impl Outbox {
             self.storage_wake(),
             self.presence_wake(),
             self.check_at,
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+        ];
+        timers.into_iter().fold(None, time::earlier)
     }
 
     fn set_sleep(&mut self, fx: &mut Effects) {
@@ -315,7 +312,7 @@ impl Outbox {
     /// The changes that make an empty list into the list of pending items: what a
     /// [`View`](crate::View) that begins now is fed before the changes to come (R22).
     pub fn view_changes(&self) -> impl Iterator<Item = ViewChange> {
-        let stored = self.entries.iter().map(|(seq, entry)| (Place::Stored(*seq), &entry.item));
+        let stored = self.entries.iter().map(|(seq, entry)| (Place::Stored(seq), &entry.item));
         let writing = self.writing.iter().map(|(local, writing)| (Place::Writing(*local), &writing.item));
         stored.chain(writing).map(|(place, item)| ViewChange::Set { place, item: Arc::clone(item) })
     }
@@ -324,7 +321,7 @@ impl Outbox {
     #[must_use]
     pub fn item(&self, id: &ItemId) -> Option<&Item> {
         match self.ids.find(id)? {
-            Place::Stored(seq) => self.entries.get(seq).map(|entry| &*entry.item),
+            Place::Stored(seq) => self.entries.get(*seq).map(|entry| &*entry.item),
             Place::Writing(local) => self.writing.get(local).map(|writing| &*writing.item),
         }
     }

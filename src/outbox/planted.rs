@@ -27,11 +27,10 @@ impl Outbox {
 
     /// The item leaves its lanes although its delete is not durable.
     pub(super) fn release_early(&mut self, seq: Seq) {
-        let mut heads = Vec::new();
-        if let Some(entry) = self.entries.get(&seq) {
-            self.lanes.withdraw(&entry.places, seq, &mut heads);
-        }
-        self.reconsider_all(heads);
+        let Some(entry) = self.entries.get(seq) else { return };
+        let places = entry.places.clone();
+        self.lanes.withdraw(&places, seq);
+        self.reconsider_heads(&places);
     }
 
     /// All inserts of a transaction fail.
@@ -53,7 +52,7 @@ impl Outbox {
     /// Items of unknown mutators are deleted.
     pub(super) fn delete_unknown(&mut self) {
         let unknown = self.entries.iter().filter(|(_, entry)| entry.parked == Some(ParkReason::Unregistered));
-        let unknown: Vec<Seq> = unknown.map(|(&seq, _)| seq).collect();
+        let unknown: Vec<Seq> = unknown.map(|(seq, _)| seq).collect();
         for seq in unknown {
             let settlement = Settlement { outcome: Outcome::Removed, failure: None };
             self.set_stage(seq, Stage::Settling(Box::new(settlement)));

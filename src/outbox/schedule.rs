@@ -4,15 +4,16 @@ use alloc::{collections::BTreeSet, sync::Arc, vec::Vec};
 
 use super::{
     Effects, Outbox,
-    entry::{Entry, Queued, Stage},
+    entry::{Entry, Queued, Stage, Writing},
 };
 use crate::{
     backoff,
     effect::{Effect, Place},
     item::{AttemptId, Item, Seq},
-    lane::lane_keys,
+    lane::{Places, lane_keys},
     marks::sometimes,
     mutants::mutant,
+    sorted::Sorted,
     time::Timestamp,
 };
 
@@ -29,7 +30,7 @@ pub(super) const STALE_MS: u64 = 4_000;
 pub(super) struct Queues {
     pub(super) backoff: BTreeSet<(Timestamp, Seq)>,
     /// Runnable and never failed, in the order they became so.
-    fresh: BTreeSet<(Timestamp, Seq)>,
+    fresh: Sorted<(Timestamp, Seq)>,
     /// Runnable after a failure, in the order they became so.
     failed: BTreeSet<(Timestamp, Seq)>,
     /// Runnable once the hook has been asked.
@@ -77,7 +78,7 @@ impl Outbox {
         if !self.is_leading() || seq > self.through() && !mutant!(GapIgnored) {
             return;
         }
-        let Some(entry) = self.entries.get(&seq) else { return };
+        let Some(entry) = self.entries.get(seq) else { return };
         let idle = !entry.stage.is_busy() && entry.parked.is_none() && !entry.flags.frozen;
         if !idle || !self.is_next(seq, entry) {
             return;
@@ -94,7 +95,7 @@ impl Outbox {
     }
 
     fn enqueue_as(&mut self, seq: Seq, queued: Queued) {
-        let Some(entry) = self.entries.get_mut(&seq) else { return };
+        let Some(entry) = self.entries.get_mut(seq) else { return };
         entry.queued = queued;
         match queued {
             Queued::No => {}
@@ -106,7 +107,7 @@ impl Outbox {
     }
 
     pub(super) fn dequeue(&mut self, seq: Seq) {
-        let Some(entry) = self.entries.get_mut(&seq) else { return };
+        let Some(entry) = self.entries.get_mut(seq) else { return };
         match core::mem::take(&mut entry.queued) {
             Queued::No => {}
             Queued::Backoff(at) => drop(self.queues.backoff.remove(&(at, seq))),
@@ -134,24 +135,34 @@ impl Outbox {
             Some(&barrier) if barrier > seq => true,
             Some(_) => {
                 let others = self.busy - usize::from(entry.stage.is_busy());
-                self.entries.first_key_value().is_some_and(|(&first, _)| first == seq) && others == 0
+                self.entries.seqs().next() == Some(seq) && others == 0
             }
         }
     }
 
-    /// After a change of lanes: the new heads, and the first barrier, may be next now.
-    pub(super) fn reconsider_all(&mut self, heads: Vec<Seq>) {
-        for seq in heads {
-            self.reconsider(seq);
+    /// After a change of these lanes: their heads, and the first barrier, may be next now.
+    pub(super) fn reconsider_heads(&mut self, places: &Places) {
+        for &lane in places.ids() {
+            if let Some(head) = self.lanes.head(lane) {
+                self.reconsider(head);
+            }
         }
+        self.reconsider_barrier();
+    }
+
+    fn reconsider_barrier(&mut self) {
         if let Some(&barrier) = self.barriers.first() {
             self.reconsider(barrier);
         }
     }
 
     pub(super) fn reconsider_every_head(&mut self) {
-        let heads: Vec<Seq> = self.lanes.heads().collect();
-        self.reconsider_all(heads);
+        let mut heads: Vec<Seq> = self.lanes.heads().collect();
+        heads.sort_unstable();
+        for seq in heads {
+            self.reconsider(seq);
+        }
+        self.reconsider_barrier();
     }
 
     /// Whose backoff has run out, in time or by a trigger, is runnable.
@@ -162,7 +173,7 @@ impl Outbox {
         while let Some(&(at, seq)) = self.queues.backoff.first()
             && at <= self.now
         {
-            if let Some(entry) = self.entries.get_mut(&seq) {
+            if let Some(entry) = self.entries.get_mut(seq) {
                 let by_itself = !core::mem::take(&mut entry.flags.pulled);
                 entry.flags.pull_spent &= !by_itself;
             }
@@ -193,10 +204,10 @@ impl Outbox {
 
     /// The one place where a stage changes: keeps lanes, slots and deadlines in step with it.
     pub(super) fn set_stage(&mut self, seq: Seq, stage: Stage) {
-        let mut entry = self.entries.get_mut(&seq).expect("a stage belongs to an entry");
+        let mut entry = self.entries.get_mut(seq).expect("a stage belongs to an entry");
         if entry.queued != Queued::No {
             self.dequeue(seq);
-            entry = self.entries.get_mut(&seq).expect("a stage belongs to an entry");
+            entry = self.entries.get_mut(seq).expect("a stage belongs to an entry");
         }
         let before = core::mem::replace(&mut entry.stage, stage);
         let (was_busy, is_busy) = (before.is_busy(), entry.stage.is_busy());
@@ -213,9 +224,9 @@ impl Outbox {
             self.lanes.occupy(&entry.places, seq);
         } else if was_busy && !is_busy {
             self.busy -= 1;
-            let mut heads = Vec::new();
-            self.lanes.vacate(&entry.places, seq, &mut heads);
-            self.reconsider_all(heads);
+            let places = entry.places.clone();
+            self.lanes.vacate(&places, seq);
+            self.reconsider_heads(&places);
         }
     }
 
@@ -229,7 +240,7 @@ impl Outbox {
         }
         while let Some((seq, failed, probe)) = self.next_runnable() {
             self.dequeue(seq);
-            let Some(entry) = self.entries.get(&seq) else { continue };
+            let Some(entry) = self.entries.get(seq) else { continue };
             if !self.is_next(seq, entry) {
                 continue; // no longer first; the one that is will be reconsidered
             }
@@ -259,11 +270,9 @@ impl Outbox {
             Send::Yes => false,
             Send::Probe => true,
         };
-        let room = |queue: &BTreeSet<(Timestamp, Seq)>, failed| {
-            queue.first().copied().filter(|_| self.slots.has_room(self.now, failed))
-        };
-        let fresh = room(&self.queues.fresh, false);
-        let failed = room(&self.queues.failed, true);
+        let has_room = |failed| self.slots.has_room(self.now, failed);
+        let fresh = self.queues.fresh.first().copied().filter(|_| has_room(false));
+        let failed = self.queues.failed.first().copied().filter(|_| has_room(true));
         match (fresh, failed) {
             (Some(fresh), Some(failed)) if failed < fresh => Some((failed.1, true, probe)),
             (Some((_, seq)), _) => Some((seq, false, probe)),
@@ -275,7 +284,7 @@ impl Outbox {
     /// Counts an attempt, and sets when it would be repeated should its result never be recorded (R25).
     fn claim(&mut self, seq: Seq) {
         let (seed, jitter, now) = (self.seed(), self.config.jitter, self.now);
-        let Some(entry) = self.entries.get_mut(&seq) else { return };
+        let Some(entry) = self.entries.get_mut(seq) else { return };
         let item = Arc::make_mut(&mut entry.item);
         item.retry_count = item.retry_count.saturating_add(1);
         item.claimed = true;
@@ -291,14 +300,12 @@ impl Outbox {
     pub(super) fn can_be_born_claimed(&self, item: &Item) -> bool {
         let open = self.may_send() == Send::Yes && self.slots.has_room(self.now, false);
         let calm = !self.journal.separate && self.journal.unclaimed.is_none() && !self.queues.has_ready();
-        let free = |lane| !self.lanes.is_occupied(&lane) && !self.writing_lanes.contains_key(&lane);
+        let barrier_ahead = || if item.barrier { !self.is_empty() } else { !self.barriers.is_empty() };
+        let free = |lane| !self.lanes.is_occupied(&lane);
         // Last, as it looks at all that is being written; if all else holds, that is little.
-        let first = || {
-            let alone = item.barrier && self.is_empty();
-            let barrier_ahead = || self.writing.values().any(|writing| writing.item.barrier);
-            alone || !item.barrier && self.barriers.is_empty() && !barrier_ahead()
-        };
-        open && calm && lane_keys(&item.key).all(free) && first()
+        let is_ahead = |writing: &Writing| writing.item.barrier || writing.item.key.meets(&item.key);
+        let first = || !self.writing.values().any(is_ahead);
+        open && calm && !barrier_ahead() && lane_keys(&item.key).all(free) && first()
     }
 
     /// The claim of `attempt`, asked for at `requested`, is durable.
@@ -309,7 +316,7 @@ impl Outbox {
         requested: Timestamp,
         fx: &mut Effects,
     ) {
-        let Some(entry) = self.entries.get(&seq) else { return };
+        let Some(entry) = self.entries.get(seq) else { return };
         let mine = matches!(entry.stage, Stage::Claiming { .. }) && entry.item.retry_count == attempt;
         if !mine {
             return;
@@ -325,7 +332,7 @@ impl Outbox {
 
     /// Sends a claimed item, or keeps its claim for later if it may not be sent just now (R2).
     pub(super) fn dispatch_or_hold(&mut self, seq: Seq, fx: &mut Effects) {
-        let Some(entry) = self.entries.get(&seq) else { return };
+        let Some(entry) = self.entries.get(seq) else { return };
         let probing = self.slots.slot(Place::Stored(seq)).is_some_and(|slot| slot.probe);
         let may = match self.may_send() {
             Send::Yes => true,
@@ -344,7 +351,7 @@ impl Outbox {
 
     fn dispatch(&mut self, seq: Seq, fx: &mut Effects) {
         let fence = self.fence().expect("only a leader dispatches");
-        let entry = self.entries.get(&seq).expect("only an entry is dispatched");
+        let entry = self.entries.get(seq).expect("only an entry is dispatched");
         let timeout_ms = self.mutator(&entry.item.mutator_name).and_then(|mutator| mutator.timeout_ms);
         let deadline = self.now.plus_ms(timeout_ms.unwrap_or(self.config.timeout_ms));
         let attempt = AttemptId { epoch: fence.epoch, seq, attempt: entry.item.retry_count };
@@ -355,7 +362,7 @@ impl Outbox {
 
     /// The attempt that is in flight for an entry.
     pub(super) fn attempt_in_flight(&self, seq: Seq) -> Option<AttemptId> {
-        let entry = self.entries.get(&seq)?;
+        let entry = self.entries.get(seq)?;
         let fence = self.fence()?;
         matches!(entry.stage, Stage::InFlight { .. }).then_some(AttemptId {
             epoch: fence.epoch,
@@ -372,7 +379,7 @@ impl Outbox {
             return;
         }
         let is_claiming = |seq: &Seq| {
-            self.entries.get(seq).is_some_and(|entry| matches!(entry.stage, Stage::Claiming { .. }))
+            self.entries.get(*seq).is_some_and(|entry| matches!(entry.stage, Stage::Claiming { .. }))
         };
         let claiming: Vec<Seq> = self.slots.stored().filter(is_claiming).collect();
         let Some((&chosen, others)) = claiming.split_first() else { return };
@@ -386,7 +393,7 @@ impl Outbox {
 
     /// Takes back a claim that was never stored.
     fn unclaim(&mut self, seq: Seq) {
-        let entry = self.entries.get_mut(&seq).expect("only an entry is claimed");
+        let entry = self.entries.get_mut(seq).expect("only an entry is claimed");
         let item = Arc::make_mut(&mut entry.item);
         item.retry_count -= 1;
         item.claimed = false;
@@ -405,7 +412,7 @@ impl Outbox {
     fn pump_unclaimed(&mut self) {
         let Some(seq) = self.journal.unclaimed else { return };
         let runnable =
-            matches!(self.entries.get(&seq), Some(entry) if matches!(entry.queued, Queued::Ready(_)));
+            matches!(self.entries.get(seq), Some(entry) if matches!(entry.queued, Queued::Ready(_)));
         if runnable && self.may_send() == Send::Yes {
             self.slots.take(Place::Stored(seq), self.now, true, false);
             self.claim(seq);

@@ -1,6 +1,6 @@
 //! Slots: how many attempts may be in flight (R8), and slow start after a transport failure (R9).
 
-use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 
 use crate::{effect::Place, item::Seq, marks::sometimes, mutants::mutant, time::Timestamp};
 
@@ -13,7 +13,8 @@ pub(super) struct Slots {
     max: u32,
     /// The slow-start limit; equal to `max` when all is well.
     limit: u32,
-    held: BTreeMap<Place, Slot>,
+    /// By place.
+    held: Vec<(Place, Slot)>,
     /// How many of `held` have failed before.
     failed: u32,
     /// Answers (anything but a transport failure) so far.
@@ -32,7 +33,7 @@ pub(super) struct Slot {
 
 impl Slots {
     pub(super) fn new(max: u32) -> Self {
-        Self { max, limit: max, held: BTreeMap::new(), failed: 0, answers: 0 }
+        Self { max, limit: max, held: Vec::new(), failed: 0, answers: 0 }
     }
 
     /// Whether one more may start. Items that have failed before hold at most max−1 slots, if max > 1.
@@ -45,7 +46,7 @@ impl Slots {
     }
 
     fn young(&self, now: Timestamp) -> impl Iterator<Item = &Slot> {
-        self.held.values().filter(move |slot| now.since_ms(slot.since) < YOUNG_MS)
+        self.slots().filter(move |slot| now.since_ms(slot.since) < YOUNG_MS)
     }
 
     /// When the slow-start limit alone will free a place.
@@ -58,42 +59,60 @@ impl Slots {
 
     pub(super) fn take(&mut self, place: Place, now: Timestamp, failed_before: bool, probe: bool) {
         let slot = Slot { since: now, failed_before, probe, answers: self.answers };
-        let before = self.held.insert(place, slot);
-        assert!(before.is_none(), "an item holds at most one slot");
+        self.insert(place, slot);
         self.failed += u32::from(failed_before);
+    }
+
+    fn insert(&mut self, place: Place, slot: Slot) {
+        let at = self.find(place).expect_err("an item holds at most one slot");
+        self.held.insert(at, (place, slot));
+    }
+
+    /// Where the slot of `place` is; else where it would be.
+    fn find(&self, place: Place) -> Result<usize, usize> {
+        self.held.binary_search_by_key(&place, |&(held, _)| held)
+    }
+
+    fn slots(&self) -> impl Iterator<Item = &Slot> {
+        self.held.iter().map(|(_, slot)| slot)
     }
 
     /// The attempt itself begins now.
     pub(super) fn begin(&mut self, place: Place, now: Timestamp) {
-        if let Some(slot) = self.held.get_mut(&place) {
+        if let Ok(at) = self.find(place) {
+            let slot = &mut self.held[at].1;
             slot.since = now;
             slot.answers = self.answers;
         }
     }
 
     pub(super) fn release(&mut self, place: Place) -> Option<Slot> {
-        let slot = self.held.remove(&place)?;
+        let at = self.find(place).ok()?;
+        let (_, slot) = self.held.remove(at);
         self.failed -= u32::from(slot.failed_before);
         Some(slot)
     }
 
     pub(super) fn rename(&mut self, from: Place, to: Place) {
-        if let Some(slot) = self.held.remove(&from) {
-            self.held.insert(to, slot);
+        if let Ok(at) = self.find(from) {
+            let (_, slot) = self.held.remove(at);
+            self.insert(to, slot);
         }
     }
 
     pub(super) fn slot(&self, place: Place) -> Option<&Slot> {
-        self.held.get(&place)
+        self.find(place).ok().map(|at| &self.held[at].1)
     }
 
     /// The stored items that hold one, in seq order.
     pub(super) fn stored(&self) -> impl Iterator<Item = Seq> + '_ {
-        self.held.keys().filter_map(|place| if let Place::Stored(seq) = place { Some(*seq) } else { None })
+        self.held
+            .iter()
+            .filter_map(|(place, _)| if let Place::Stored(seq) = place { Some(*seq) } else { None })
     }
 
     pub(super) fn is_probing(&self) -> bool {
-        self.held.values().any(|slot| slot.probe)
+        self.slots().any(|slot| slot.probe)
     }
 
     pub(super) fn len(&self) -> usize {

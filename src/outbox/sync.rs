@@ -1,6 +1,6 @@
 //! What this replica knows of storage: loads, pokes and the change counter (R3, R22–R24, R28).
 
-use alloc::{boxed::Box, collections::BTreeSet, string::String, sync::Arc, vec::Vec};
+use alloc::{collections::BTreeSet, string::String, sync::Arc, vec::Vec};
 
 use super::{
     Effects, Known, Outbox,
@@ -100,7 +100,7 @@ impl Outbox {
 
     /// A fenced read still finds the item: its claim may be acted on, unless this answer is late too.
     fn verified(&mut self, seq: Seq, since: Timestamp, fx: &mut Effects) {
-        if !matches!(self.entries.get(&seq), Some(entry) if entry.stage == Stage::Verifying) {
+        if !matches!(self.entries.get(seq), Some(entry) if entry.stage == Stage::Verifying) {
             return;
         }
         if self.now.since_ms(since) > STALE_MS {
@@ -133,6 +133,9 @@ impl Outbox {
         self.pauses = paused.into_iter().collect();
         self.pauses_changed(fx);
         self.known = Some(Known { store, change, through });
+        let new = rows.len().saturating_sub(self.entries.len());
+        self.ids.reserve(new);
+        fx.reserve(new);
         for row in rows {
             self.merge(row, acquiring, fx);
         }
@@ -166,24 +169,29 @@ impl Outbox {
 
     /// The stored places that a full load no longer has.
     fn absent(&self, rows: &[Row]) -> Vec<Gone> {
+        if self.entries.is_empty() && self.quarantined.is_empty() {
+            return Vec::new();
+        }
         let present: BTreeSet<Seq> = rows.iter().map(|row| row.seq).collect();
-        let known = self.entries.keys().chain(&self.quarantined);
-        known.filter(|seq| !present.contains(seq)).map(|&seq| Gone { seq, outcome: None }).collect()
+        let known = self.entries.seqs().chain(self.quarantined.iter().copied());
+        known.filter(|seq| !present.contains(seq)).map(|seq| Gone { seq, outcome: None }).collect()
     }
 
     /// Items above `before` may be sent now that everything up to them is known (R3).
     fn reconsider_above(&mut self, before: Seq) {
         let through = self.through();
         if self.is_leading() && through > before {
-            let newly: Vec<Seq> = self.entries.range(before..=through).map(|(&seq, _)| seq).collect();
-            self.reconsider_all(newly);
+            let newly: Vec<Seq> = self.entries.range(before..=through).map(|(seq, _)| seq).collect();
+            for seq in newly {
+                self.reconsider(seq);
+            }
         }
     }
 
     /// One row as it is stored. What a leader knows of an item is newer than any row.
     fn merge(&mut self, row: Row, acquiring: bool, fx: &mut Effects) {
         let seq = row.seq;
-        if self.entries.contains_key(&seq) && self.is_leading() && !acquiring {
+        if self.entries.contains(seq) && self.is_leading() && !acquiring {
             return;
         }
         let (mut item, parked) =
@@ -202,10 +210,10 @@ impl Outbox {
         self.quarantined.remove(&seq);
         self.clamp(&mut item);
         self.claim_writing(seq, &item, fx);
-        if self.entries.get(&seq).is_some_and(|entry| entry.item.id != item.id) {
+        if self.entries.get(seq).is_some_and(|entry| entry.item.id != item.id) {
             self.lost(seq, None, fx); // the store was made anew, and gave its place to another
         }
-        if self.entries.contains_key(&seq) {
+        if self.entries.contains(seq) {
             self.replace_item(seq, item, parked, fx);
         } else {
             let places = self.lanes.join(&mut item.key, seq);
@@ -214,7 +222,7 @@ impl Outbox {
             self.tell_parked(&item, parked, fx);
             self.insert_entry(seq, Entry::new(item, places, parked));
         }
-        if acquiring && let Some(entry) = self.entries.get_mut(&seq) {
+        if acquiring && let Some(entry) = self.entries.get_mut(seq) {
             entry.flags = super::entry::Flags { must_ask: true, ..Default::default() };
             entry.first_attempt = 1;
         }
@@ -222,6 +230,9 @@ impl Outbox {
 
     /// An insert of ours that was in doubt turns out to be stored (R4).
     fn claim_writing(&mut self, seq: Seq, item: &Item, fx: &mut Effects) {
+        if self.writing.is_empty() {
+            return;
+        }
         let Some(&Place::Writing(local)) = self.ids.find(&item.id) else { return };
         if !self.writing.get(&local).is_some_and(|writing| writing.in_doubt) {
             return;
@@ -248,7 +259,7 @@ impl Outbox {
     }
 
     fn quarantine(&mut self, row: Row, problem: String, fx: &mut Effects) {
-        if self.entries.contains_key(&row.seq) {
+        if self.entries.contains(row.seq) {
             self.finish(row.seq, Outcome::Gone, fx); // the store was made anew, or the row was damaged
         }
         if self.quarantined.insert(row.seq) {
@@ -272,11 +283,11 @@ impl Outbox {
             self.barriers.insert(seq);
         }
         self.ids.insert(entry.item.id.clone(), Place::Stored(seq));
-        self.entries.insert(seq, Box::new(entry));
+        self.entries.insert(seq, entry);
     }
 
     fn replace_item(&mut self, seq: Seq, item: Item, parked: Option<ParkReason>, fx: &mut Effects) {
-        let entry = self.entries.get_mut(&seq).expect("only a known item is replaced");
+        let entry = self.entries.get_mut(seq).expect("only a known item is replaced");
         entry.parked = parked;
         if *entry.item == item {
             return;
@@ -295,15 +306,14 @@ impl Outbox {
     /// Moves an item that nothing is under way for to other lanes.
     pub(super) fn rekey(&mut self, seq: Seq) {
         self.dequeue(seq);
-        let mut heads = Vec::new();
-        if let Some(entry) = self.entries.get_mut(&seq) {
-            self.lanes.leave(&entry.places, seq, &mut heads);
-            entry.places = self.lanes.join(&mut Arc::make_mut(&mut entry.item).key, seq);
-            if entry.stage.is_busy() {
-                self.lanes.occupy(&entry.places, seq);
-            }
+        let Some(entry) = self.entries.get_mut(seq) else { return };
+        self.lanes.leave(&entry.places, seq);
+        let joined = self.lanes.join(&mut Arc::make_mut(&mut entry.item).key, seq);
+        if entry.stage.is_busy() {
+            self.lanes.occupy(&joined, seq);
         }
-        self.reconsider_all(heads);
+        let left = core::mem::replace(&mut entry.places, joined);
+        self.reconsider_heads(&left);
         self.reconsider(seq);
     }
 
@@ -342,7 +352,7 @@ impl Outbox {
     /// An item is stored no more, and it was not this replica's delete that ended it (as far as known).
     pub(super) fn lost(&mut self, seq: Seq, outcome: Option<Outcome>, fx: &mut Effects) {
         self.quarantined.remove(&seq);
-        let Some(entry) = self.entries.get(&seq) else { return };
+        let Some(entry) = self.entries.get(seq) else { return };
         let by_record = || {
             let record = self.failures.find(&entry.item.id)?;
             Some(Outcome::Dropped { error: record.error.clone() })

@@ -116,7 +116,7 @@ impl Outbox {
 
     fn pull_one(&mut self, seq: Seq, pull: Pull) {
         let (now, seed) = (self.now, self.seed());
-        let Some(entry) = self.entries.get_mut(&seq) else { return };
+        let Some(entry) = self.entries.get_mut(seq) else { return };
         let transport = entry.item.last_class == Some(Class::Transport);
         let eligible = match pull {
             Pull::Once => !entry.flags.pull_spent,

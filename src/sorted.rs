@@ -1,0 +1,67 @@
+//! `Sorted`: a small ordered set in one piece of memory.
+//!
+//! Most sets of the core come and go between empty and a few, or grow at the end and shrink at the front:
+//! there a ring is faster than a tree, and keeps its memory. A change in the middle moves what is on the
+//! shorter side of it.
+
+use alloc::collections::{VecDeque, vec_deque};
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Sorted<T>(VecDeque<T>);
+
+impl<T> Default for Sorted<T> {
+    fn default() -> Self {
+        Self(VecDeque::new())
+    }
+}
+
+impl<T: Ord> Sorted<T> {
+    /// Whether it was not in the set yet.
+    pub(crate) fn insert(&mut self, value: T) -> bool {
+        if self.0.back().is_none_or(|last| *last < value) {
+            self.0.push_back(value);
+            return true;
+        }
+        match self.0.binary_search(&value) {
+            Ok(_) => false,
+            Err(at) => {
+                self.0.insert(at, value);
+                true
+            }
+        }
+    }
+
+    /// Whether it was in the set.
+    pub(crate) fn remove(&mut self, value: &T) -> bool {
+        if self.0.front() == Some(value) {
+            self.0.pop_front();
+            return true;
+        }
+        let found = self.0.binary_search(value);
+        found.is_ok_and(|at| self.0.remove(at).is_some())
+    }
+
+    pub(crate) fn contains(&self, value: &T) -> bool {
+        self.0.binary_search(value).is_ok()
+    }
+
+    pub(crate) fn first(&self) -> Option<&T> {
+        self.0.front()
+    }
+
+    pub(crate) fn pop_first(&mut self) -> Option<T> {
+        self.0.pop_front()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    pub(crate) fn iter(&self) -> vec_deque::Iter<'_, T> {
+        self.0.iter()
+    }
+}
