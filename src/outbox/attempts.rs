@@ -211,7 +211,7 @@ impl Outbox {
     }
 
     /// Takes an entry out of every index; the items behind it move up.
-    fn take_entry(&mut self, seq: Seq) -> Option<Box<Entry>> {
+    fn take_entry(&mut self, seq: Seq) -> Option<Entry> {
         self.dequeue(seq);
         let entry = self.entries.remove(seq)?;
         self.slots.release(Place::Stored(seq));

@@ -9,8 +9,8 @@ use core::ops::RangeInclusive;
 use super::entry::Entry;
 use crate::item::Seq;
 
-/// Places of one page.
-const RUN: u64 = 64;
+/// Places of one page: few, as one that stays keeps the memory of all.
+const RUN: u64 = 16;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Entries {
@@ -22,7 +22,7 @@ pub(super) struct Entries {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Page {
     held: usize,
-    run: [Option<Box<Entry>>; RUN as usize],
+    run: [Option<Entry>; RUN as usize],
 }
 
 /// The page of a place, and where in it.
@@ -37,12 +37,12 @@ fn place(page: u64, at: usize) -> Seq {
 impl Entries {
     pub(super) fn get(&self, seq: Seq) -> Option<&Entry> {
         let (page, at) = locate(seq);
-        self.pages.get(&page)?.run[at].as_deref()
+        self.pages.get(&page)?.run[at].as_ref()
     }
 
     pub(super) fn get_mut(&mut self, seq: Seq) -> Option<&mut Entry> {
         let (page, at) = locate(seq);
-        self.pages.get_mut(&page)?.run[at].as_deref_mut()
+        self.pages.get_mut(&page)?.run[at].as_mut()
     }
 
     pub(super) fn contains(&self, seq: Seq) -> bool {
@@ -53,13 +53,13 @@ impl Entries {
         let (page, at) = locate(seq);
         let empty = || Box::new(Page { held: 0, run: [const { None }; RUN as usize] });
         let page = self.pages.entry(page).or_insert_with(empty);
-        if page.run[at].replace(Box::new(entry)).is_none() {
+        if page.run[at].replace(entry).is_none() {
             page.held += 1;
             self.len += 1;
         }
     }
 
-    pub(super) fn remove(&mut self, seq: Seq) -> Option<Box<Entry>> {
+    pub(super) fn remove(&mut self, seq: Seq) -> Option<Entry> {
         let (number, at) = locate(seq);
         let page = self.pages.get_mut(&number)?;
         let entry = page.run[at].take()?;
@@ -87,7 +87,7 @@ impl Entries {
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (Seq, &mut Entry)> {
         self.pages.iter_mut().flat_map(|(&number, page)| {
             let run = page.run.iter_mut().enumerate();
-            run.filter_map(move |(at, entry)| Some((place(number, at), entry.as_deref_mut()?)))
+            run.filter_map(move |(at, entry)| Some((place(number, at), entry.as_mut()?)))
         })
     }
 
@@ -97,7 +97,7 @@ impl Entries {
         let pages = self.pages.range(first..=last);
         let entries = pages.flat_map(|(&number, page)| {
             let run = page.run.iter().enumerate();
-            run.filter_map(move |(at, entry)| Some((place(number, at), entry.as_deref()?)))
+            run.filter_map(move |(at, entry)| Some((place(number, at), entry.as_ref()?)))
         });
         entries.filter(move |(seq, _)| seqs.contains(seq))
     }
