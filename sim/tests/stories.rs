@@ -106,8 +106,8 @@ fn a_lost_reply_is_repeated() {
 }
 
 /// The leader's tab is frozen and keeps the lock. To see: the follower has work, pings, hears nothing for
-/// 5 s and more, and steals (R26). When the old leader wakes, it is told, and steps down; had it not been, its
-/// next write would have been fenced (R27).
+/// 5 s and more, and steals (R26). The old leader wakes believing that it leads: it is told and steps down,
+/// and what it asked of the store in the old epoch is refused as `fenced` (R27).
 #[test]
 fn a_follower_steals_from_a_frozen_leader() {
     tell(
@@ -127,10 +127,12 @@ fn a_follower_steals_from_a_frozen_leader() {
     );
 }
 
-/// A storm in three tabs, without what is asked of storage and what else goes without saying. To see: i1 gets a 503 and is not sent before its
-/// `Retry-After` (R11), i2 waits behind it in lane a (R6) until it is removed; i3 is refused for good and
-/// its lane goes on with i4 (R15); i5 meets a full disk, its caller is told, and it leaves no trace (R1). i6
-/// is in flight when its tab dies: another tab leads, and the server knows the repeat (R21, R27).
+/// A storm in three tabs, without what is asked of storage and what else goes without saying.
+///
+/// To see: i1 gets a 503 and is not sent before its `Retry-After` (R11), i2 waits behind it in lane a (R6)
+/// until it is removed; i3 is refused for good and its lane goes on with i4 (R15); i5 meets a full disk, its
+/// caller is told, and it leaves no trace (R1). i6 is in flight when its tab dies: another tab leads, and
+/// the server knows the repeat (R21, R27).
 #[test]
 fn a_storm() {
     let unavailable = What::Unavailable { status: 503, retry_after: RetryAfter::Seconds(3) };
