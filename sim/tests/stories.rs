@@ -14,8 +14,10 @@ use scenes::{at, attempt, enqueue, enqueue_as, open, scene, step};
 /// Plays a story, which must break no promise.
 #[track_caller]
 fn play(scenario: &Scenario) -> Trace {
-    let (trace, report) = Trace::of_run(&Standard, scenario, Detail::Short);
+    let (mut trace, report) = Trace::of_run(&Standard, scenario, Detail::Short);
     assert_eq!(report.violation, None);
+    // The story is pinned, not the noise.
+    trace.header.left_out = 0;
     trace
 }
 
