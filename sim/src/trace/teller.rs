@@ -123,7 +123,7 @@ impl Teller {
                 tell(Who::World, Kind::Lock, format!("the lock goes to {holder}"))
             }
             Moment::Healed => tell(Who::World, Kind::Healed, "all faults end".into()),
-            Moment::End => tell(Who::World, Kind::End, "everything has come to its end".into()),
+            Moment::End => tell(Who::World, Kind::End, "the run ends".into()),
         }
     }
 
