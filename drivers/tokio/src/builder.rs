@@ -3,30 +3,39 @@
 use std::{collections::HashMap, error::Error, fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use outbox::{
-    Config, Input, IntoKey, Json, MAX_NAME_BYTES, Mutator, Outbox, Registry, RetryBatch, Timestamp,
-    storage::{MemoryStore, Store, StoreId},
+    Config, Input, IntoKey, Json, MAX_NAME_BYTES, Mutator, Outbox, Registry, RetryBatch, Timestamp, Trigger,
+    storage::{MemoryStore, StorageError, Store, StoreId},
 };
 use serde::{Serialize, de::DeserializeOwned};
-use tokio::sync::{broadcast, mpsc};
+use tokio::{
+    runtime::Handle,
+    sync::{broadcast, mpsc, oneshot},
+};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
     attempt::{Attempt, MutatorFn, erase},
     clock::{Clock, millis},
+    engine::{
+        Engine, Running,
+        hook::{Hook, HookFn},
+        leadership::Leadership,
+        store_thread::{self, Open, Opened},
+        timer::keep_time,
+    },
     error::StartError,
     events::EVENTS_KEPT,
     executor::Executor,
     mutator_error::MutatorError,
-    run::{
-        Recorder, Run,
-        flights::Flights,
-        hook::{Hook, HookFn},
-        leadership::Leadership,
-        store_thread::{Open, Opened, StoreThread},
-        waiters::Waiters,
-    },
     store::SqliteStore,
 };
+
+/// Is shown every input with its time, for the flight recorder.
+type Recorder = Box<dyn FnMut(Timestamp, &Input) + Send>;
+
+/// Where inputs for the recorder go.
+type ToRecorder = mpsc::UnboundedSender<(Timestamp, Input)>;
 
 /// Configures an [`Executor`]. Nothing happens, and nothing is checked, before [`Builder::start`].
 #[must_use = "call `.start().await`"]
@@ -150,7 +159,8 @@ impl Builder {
 
     /// Is shown every input of the outbox with its time, in order. With the configuration that
     /// [`Builder::config`] shows, and the time of the first input as the start, these are a
-    /// [`Recording`](outbox::Recording). It is called in the run loop: be brief.
+    /// [`Recording`](outbox::Recording). It is called in a task of its own, which is behind the outbox by as
+    /// much as it is slow; [`Executor::shutdown`] waits until it has seen everything.
     pub fn recorder(mut self, record: impl FnMut(Timestamp, &Input) + Send + 'static) -> Self {
         self.recorder = Some(Box::new(record));
         self
@@ -170,38 +180,26 @@ impl Builder {
     pub async fn start(self) -> Result<Executor, StartError> {
         let config = self.config();
         let clock = Clock::start();
-        let start = clock.now();
-        let outbox = Outbox::new(config, start)?;
+        let outbox = Outbox::new(config, clock.now())?;
         check_name(&self.name)?;
         let registry = Arc::new(self.registry);
-        let (to_inbox, inbox) = mpsc::unbounded_channel();
         let (open, lock) = self.store.ok_or(StartError::NoStore)?.open(self.name);
-        let store = StoreThread::start(open, Arc::clone(&registry), to_inbox.clone()).await?;
-        let leadership = Leadership::start(lock, to_inbox.clone())?;
-        let (to_commands, commands) = mpsc::unbounded_channel();
         let (events, _) = broadcast::channel(EVENTS_KEPT);
-        let executor = Executor::new(registry, to_commands, events.downgrade());
-        let mut run = Run {
-            outbox,
-            clock,
-            mutators: self.mutators,
-            hook: Hook::new(self.hook),
-            store,
-            leadership,
-            flights: Flights::default(),
-            waiters: Waiters::default(),
-            watchers: Vec::new(),
-            events,
-            recorder: self.recorder,
-            wake_at: None,
-            effects: Vec::new(),
-            stopping: false,
-            commands,
-            inbox,
-            to_inbox,
-        };
-        run.load(start).await.map_err(StartError::Load)?;
-        tokio::spawn(run.run());
+        let subscribe = events.downgrade();
+        let runtime = Handle::current();
+        let (recorder, recorded) = record_in_task(&runtime, self.recorder);
+        let mut running = Running::new(outbox, clock, self.mutators, Hook::new(self.hook), events, recorder);
+        let (tell_loaded, loaded) = oneshot::channel();
+        running.first_load = Some(tell_loaded);
+        let engine = Engine::new(running, runtime, recorded);
+        // From here on an early end of this function ends the engine.
+        let executor = Executor::new(Arc::clone(&registry), Arc::clone(&engine), subscribe);
+        store_thread::start(open, registry, Arc::clone(&engine)).await?;
+        engine.feed(Input::Wake(Trigger::Init));
+        engine.lead(Leadership::start(lock.as_deref(), &engine)?);
+        engine.runtime().spawn(keep_time(Arc::clone(&engine)));
+        let panicked = || StorageError::Unavailable { cause: "it panicked in its first load".into() };
+        loaded.await.map_err(|_gone| panicked()).flatten().map_err(StartError::Load)?;
         Ok(executor)
     }
 }
@@ -228,6 +226,21 @@ impl Choice {
             Self::Own(store) => (Box::new(move || Ok(Opened::Own(store()))), None),
         }
     }
+}
+
+/// A task that shows inputs to the recorder, and a token that is cancelled when it has shown them all.
+fn record_in_task(runtime: &Handle, recorder: Option<Recorder>) -> (Option<ToRecorder>, CancellationToken) {
+    let recorded = CancellationToken::new();
+    let ended = recorded.clone().drop_guard();
+    let Some(mut record) = recorder else { return (None, recorded) };
+    let (to_recorder, mut inputs) = mpsc::unbounded_channel();
+    runtime.spawn(async move {
+        let _ended = ended; // also if the recorder panics
+        while let Some((now, input)) = inputs.recv().await {
+            record(now, &input);
+        }
+    });
+    (Some(to_recorder), recorded)
 }
 
 fn check_name(name: &str) -> Result<(), StartError> {

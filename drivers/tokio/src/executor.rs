@@ -1,31 +1,24 @@
 //! `Executor`: the app's side of a running outbox.
 
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use outbox::{
     Blocked, CallId, Event, FailureRecord, Input, Item, ItemId, Json, Key, Outbox, Registry, Trigger, View,
 };
 use serde::Serialize;
 use tokio::{
-    sync::{broadcast, mpsc::UnboundedSender, oneshot},
+    sync::{broadcast, oneshot},
     time::Instant,
 };
 use uuid::Uuid;
 
 use crate::{
     builder::Builder,
+    engine::{Engine, Stopped, waiters::Answer},
     error::ExecutorError,
     events::Events,
     handle::Handle,
     live::Live,
-    run::{Command, Stopped, waiters::Answer},
 };
 
 /// A running outbox: stores mutations, and sends them when it can.
@@ -40,9 +33,8 @@ pub struct Executor {
 
 struct Shared {
     registry: Arc<Registry>,
-    next_call: AtomicU64,
-    commands: UnboundedSender<Command>,
-    /// Weak, so that streams of events end with the run loop.
+    engine: Arc<Engine>,
+    /// Weak, so that streams of events end with the engine.
     events: broadcast::WeakSender<Event>,
 }
 
@@ -97,10 +89,10 @@ impl Executor {
 
     pub(crate) fn new(
         registry: Arc<Registry>,
-        commands: UnboundedSender<Command>,
+        engine: Arc<Engine>,
         events: broadcast::WeakSender<Event>,
     ) -> Self {
-        Self { shared: Arc::new(Shared { registry, next_call: AtomicU64::new(1), commands, events }) }
+        Self { shared: Arc::new(Shared { registry, engine, events }) }
     }
 
     /// Stores a mutation. Resolves when it is durable, not when it is sent (R1); the handle waits for
@@ -139,14 +131,14 @@ impl Executor {
         }
     }
 
-    /// Waits for an item that was enqueued earlier, in this process or before a restart. An item that is
-    /// not stored any longer resolves at once: dropped if its failure record is there, else gone (R29). So
-    /// does one that another process stored a moment ago and this one has not heard of yet.
+    /// Waits for an item that was enqueued earlier, in this process, in another or before a restart. If this
+    /// process does not know it, storage is read first: an item that is not stored resolves as dropped if its
+    /// failure record is there, else as gone (R29).
     ///
     /// # Errors
     /// [`ExecutorError::Stopped`].
     pub async fn handle(&self, id: ItemId) -> Result<Handle, ExecutorError> {
-        let outcome = self.ask(|outcome| Command::Handle { id: id.clone(), outcome }).await?;
+        let outcome = self.shared.engine.outcome_of(id.clone()).ok_or(ExecutorError::Stopped)?;
         Ok(Handle::new(id, outcome))
     }
 
@@ -164,7 +156,7 @@ impl Executor {
     /// # Errors
     /// [`ExecutorError::Stopped`].
     pub async fn pending(&self) -> Result<Vec<Item>, ExecutorError> {
-        self.query(|outbox| outbox.pending().cloned().collect()).await
+        self.look(|outbox| outbox.pending().cloned().collect())
     }
 
     /// Why an item is not being sent, and when that can next change by itself (R19); `None` if it is not
@@ -173,7 +165,7 @@ impl Executor {
     /// # Errors
     /// [`ExecutorError::Stopped`].
     pub async fn explain(&self, id: ItemId) -> Result<Option<Blocked>, ExecutorError> {
-        self.query(move |outbox| outbox.explain(&id)).await
+        self.look(|outbox| outbox.explain(&id))
     }
 
     /// The items that were refused for good and not dismissed yet, oldest first (R15).
@@ -181,7 +173,7 @@ impl Executor {
     /// # Errors
     /// [`ExecutorError::Stopped`].
     pub async fn failures(&self) -> Result<Vec<FailureRecord>, ExecutorError> {
-        self.query(|outbox| outbox.failures().cloned().collect()).await
+        self.look(|outbox| outbox.failures().cloned().collect())
     }
 
     /// Makes a failure record an item again, with a new id and place, in one transaction (R15); `None`:
@@ -228,19 +220,19 @@ impl Executor {
     /// # Errors
     /// [`ExecutorError::Stopped`].
     pub async fn paused(&self) -> Result<Vec<String>, ExecutorError> {
-        self.query(|outbox| outbox.paused().map(String::from).collect()).await
+        self.look(|outbox| outbox.paused().map(String::from).collect())
     }
 
     /// Tells the connectivity, as far as the app knows it. Offline, new attempts wait, but for one probe a
     /// minute [such flags lie]; back online, waiting items are tried soon (R8, R13). Online is assumed at
     /// the start.
     pub fn set_online(&self, online: bool) {
-        self.tell(Input::Online(online));
+        self.shared.engine.tell(Input::Online(online));
     }
 
     /// Tells that a retry has become promising (R13): the app came to the foreground, say.
     pub fn wake(&self, trigger: Trigger) {
-        self.tell(Input::Wake(trigger));
+        self.shared.engine.tell(Input::Wake(trigger));
     }
 
     /// What happens from now on.
@@ -255,8 +247,9 @@ impl Executor {
     /// # Errors
     /// [`ExecutorError::Stopped`].
     pub async fn view<S: Clone + Send + 'static>(&self, view: View<S>) -> Result<Live<S>, ExecutorError> {
-        let (live, watch) = Live::new(view);
-        self.ask(|begun| Command::Watch { watch: Box::new(watch), begun }).await?;
+        let (live, watch, keep_up) = Live::new(view);
+        self.shared.engine.watch(watch).ok_or(ExecutorError::Stopped)?;
+        self.shared.engine.runtime().spawn(keep_up);
         Ok(live)
     }
 
@@ -265,7 +258,7 @@ impl Executor {
     /// # Errors
     /// [`ExecutorError::Stopped`].
     pub async fn is_leader(&self) -> Result<bool, ExecutorError> {
-        self.query(Outbox::is_leading).await
+        self.look(Outbox::is_leading)
     }
 
     /// Stops in order: nothing new is sent, attempts under way may end and are recorded, the store is
@@ -279,7 +272,11 @@ impl Executor {
     pub async fn shutdown(&self, limit: Duration) -> Result<Stopped, ExecutorError> {
         let now = Instant::now();
         let give_up_at = now.checked_add(limit).unwrap_or(now + Duration::from_secs(86_400 * 365));
-        self.ask(|stopped| Command::Stop { give_up_at, stopped }).await
+        let engine = &self.shared.engine;
+        engine.begin_stop().ok_or(ExecutorError::Stopped)?;
+        // In a task of its own: it goes on if this future is dropped.
+        let stopping = engine.runtime().spawn(Arc::clone(engine).stop(give_up_at));
+        stopping.await.map_err(|_runtime_gone| ExecutorError::Stopped)
     }
 
     async fn done(&self, input: impl FnOnce(CallId) -> Input) -> Result<bool, ExecutorError> {
@@ -290,26 +287,19 @@ impl Executor {
     }
 
     async fn call(&self, input: impl FnOnce(CallId) -> Input) -> Result<Answer, ExecutorError> {
-        let call = CallId(self.shared.next_call.fetch_add(1, Ordering::Relaxed));
-        Ok(self.ask(|answer| Command::Call { call, input: input(call), answer }).await??)
-    }
-
-    async fn query<T: Send + 'static>(
-        &self,
-        look: impl FnOnce(&Outbox) -> T + Send + 'static,
-    ) -> Result<T, ExecutorError> {
-        // The asker may be gone: then nobody wants to know.
-        self.ask(|seen| Command::Query(Box::new(move |outbox| drop(seen.send(look(outbox)))))).await
-    }
-
-    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, ExecutorError> {
         let (answer, answered) = oneshot::channel();
-        self.shared.commands.send(command(answer)).map_err(|_| ExecutorError::Stopped)?;
-        answered.await.map_err(|_| ExecutorError::Stopped)
+        self.shared.engine.call(input, answer).ok_or(ExecutorError::Stopped)?;
+        Ok(answered.await.map_err(|_| ExecutorError::Stopped)??)
     }
 
-    fn tell(&self, input: Input) {
-        let _ = self.shared.commands.send(Command::Tell(input)); // stopped: there is nobody to tell
+    fn look<T>(&self, look: impl FnOnce(&Outbox) -> T) -> Result<T, ExecutorError> {
+        self.shared.engine.look(look).ok_or(ExecutorError::Stopped)
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.engine.close();
     }
 }
 

@@ -55,6 +55,7 @@
 mod attempt;
 mod builder;
 mod clock;
+mod engine;
 mod error;
 mod events;
 mod executor;
@@ -64,11 +65,11 @@ pub mod http;
 mod live;
 pub mod lock;
 mod mutator_error;
-mod run;
 pub mod store;
 
 pub use attempt::Attempt;
 pub use builder::Builder;
+pub use engine::Stopped;
 pub use error::{ExecutorError, StartError, WaitError};
 pub use events::{Events, Lagged};
 pub use executor::{EnqueueOptions, Executor};
@@ -76,7 +77,6 @@ pub use handle::{Handle, Settled};
 pub use live::Live;
 pub use mutator_error::MutatorError;
 pub use outbox;
-pub use run::Stopped;
 
 /// The README's examples, run as doctests.
 #[cfg(doctest)]

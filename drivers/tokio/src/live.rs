@@ -1,40 +1,65 @@
 //! `Live`: a [`View`] that a running executor keeps up to date (R22).
 
 use std::{
+    collections::VecDeque,
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use outbox::{Outbox, View, ViewChange};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
-use crate::{error::ExecutorError, run::Watcher};
+use crate::{engine::Watcher, error::ExecutorError};
 
 /// The optimistic state of an app, kept up to date while this lives; complete from the start, before any
 /// network (R22).
 ///
 /// A mutation shows as soon as the executor has taken it in, before it is stored, and is taken back if
-/// that fails.
+/// that fails. Changes are applied by whoever looks first, or by a task in the background: the executor
+/// never waits for the app's projection.
 pub struct Live<S> {
     view: Arc<Mutex<View<S>>>,
+    queue: Arc<Queue>,
     changes: watch::Receiver<()>,
 }
 
+/// Changes on their way from the executor to the view.
+struct Queue {
+    changes: Mutex<Changes>,
+    /// Told when there are changes, or no more will come.
+    fed: Notify,
+}
+
+struct Changes {
+    waiting: VecDeque<ViewChange>,
+    /// Tells of changes; `None` once there will be no more.
+    changed: Option<watch::Sender<()>>,
+}
+
 impl<S: Clone + Send + 'static> Live<S> {
-    /// The live view, and what the run loop begins to feed it with.
-    pub(crate) fn new(view: View<S>) -> (Self, impl FnOnce(&Outbox) -> Watcher + Send) {
+    /// The live view, what the executor begins to feed it with, and the task that keeps it up to date.
+    pub(crate) fn new(
+        view: View<S>,
+    ) -> (Self, impl FnOnce(&Outbox) -> Watcher, impl Future<Output = ()> + Send + 'static) {
         let (changed, changes) = watch::channel(());
+        let waiting = Changes { waiting: VecDeque::new(), changed: Some(changed) };
+        let queue = Arc::new(Queue { changes: Mutex::new(waiting), fed: Notify::new() });
         let view = Arc::new(Mutex::new(view));
-        let fed = Arc::downgrade(&view);
-        let watch = move |outbox: &Outbox| {
-            for change in outbox.view_changes() {
-                feed(&fed, change);
-            }
-            let watcher = move |change: &ViewChange| feed(&fed, change.clone()) && changed.send(()).is_ok();
-            Box::new(watcher) as Watcher
+        let feed = Feed(Arc::clone(&queue));
+        let watch = |outbox: &Outbox| {
+            lock(&feed.0.changes).waiting.extend(outbox.view_changes());
+            Box::new(move |change: &ViewChange| feed.0.push(change)) as Watcher
         };
-        (Self { view, changes }, watch)
+        let (fed, watched) = (Arc::clone(&queue), Arc::downgrade(&view));
+        let keep_up = async move {
+            while fed.is_open() {
+                fed.fed.notified().await;
+                let Some(view) = watched.upgrade() else { return };
+                drop(apply(&view, &fed));
+            }
+        };
+        (Self { view, queue, changes }, watch, keep_up)
     }
 
     /// A copy of the state: the base with every pending item folded on.
@@ -43,14 +68,14 @@ impl<S: Clone + Send + 'static> Live<S> {
         self.read(S::clone)
     }
 
-    /// Looks at the state without copying it. The run loop waits meanwhile: be brief.
+    /// Looks at the state without copying it.
     pub fn read<T>(&self, look: impl FnOnce(&S) -> T) -> T {
-        look(lock(&self.view).state())
+        look(apply(&self.view, &self.queue).state())
     }
 
     /// Replaces the base: the app learnt a newer state from its server.
     pub fn rebase(&self, base: S) {
-        lock(&self.view).rebase(base);
+        apply(&self.view, &self.queue).rebase(base);
     }
 
     /// Waits until the pending items have changed since the last call.
@@ -65,30 +90,71 @@ impl<S: Clone + Send + 'static> Live<S> {
     }
 }
 
+impl<S> Drop for Live<S> {
+    fn drop(&mut self) {
+        self.queue.close();
+    }
+}
+
 impl<S> fmt::Debug for Live<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Live").finish_non_exhaustive()
     }
 }
 
-/// Whether there is still a view to feed.
-fn feed<S: Clone + 'static>(view: &Weak<Mutex<View<S>>>, change: ViewChange) -> bool {
-    let Some(view) = view.upgrade() else { return false };
-    match catch_unwind(AssertUnwindSafe(|| lock(&view).change(change))) {
-        Ok(None) => true,
-        Ok(Some(unapplied)) => {
-            tracing::warn!(id = %unapplied.id, mutator = &*unapplied.mutator_name, cause = unapplied.cause,
-                "a pending item does not show in the view; it is sent all the same");
-            true
-        }
-        Err(_) => {
-            tracing::error!("a function of the projection panicked: its view ends");
-            false
-        }
+impl Queue {
+    /// Whether there is still a view to feed.
+    fn push(&self, change: &ViewChange) -> bool {
+        let mut changes = lock(&self.changes);
+        let Some(changed) = &changes.changed else { return false };
+        let _ = changed.send(()); // an error: nobody waits
+        changes.waiting.push_back(change.clone());
+        drop(changes);
+        self.fed.notify_one();
+        true
+    }
+
+    fn is_open(&self) -> bool {
+        lock(&self.changes).changed.is_some()
+    }
+
+    fn close(&self) {
+        lock(&self.changes).changed = None;
+        self.fed.notify_one();
     }
 }
 
-/// A view stays usable when a function of its projection panics, so a poisoned lock is as good as any.
-fn lock<S>(view: &Mutex<View<S>>) -> MutexGuard<'_, View<S>> {
-    view.lock().unwrap_or_else(PoisonError::into_inner)
+/// The executor's end of the queue.
+struct Feed(Arc<Queue>);
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+/// The view with all changes so far. Only its holder takes changes, so they are applied in order.
+fn apply<'a, S: Clone + 'static>(view: &'a Mutex<View<S>>, queue: &Queue) -> MutexGuard<'a, View<S>> {
+    let mut view = lock(view);
+    let waiting = std::mem::take(&mut lock(&queue.changes).waiting);
+    for change in waiting {
+        match catch_unwind(AssertUnwindSafe(|| view.change(change))) {
+            Ok(None) => {}
+            Ok(Some(unapplied)) => {
+                tracing::warn!(id = %unapplied.id, mutator = &*unapplied.mutator_name, cause = unapplied.cause,
+                    "a pending item does not show in the view; it is sent all the same");
+            }
+            Err(_) => {
+                tracing::error!("a function of the projection panicked: its view ends");
+                queue.close();
+                break;
+            }
+        }
+    }
+    view
+}
+
+/// Nothing panics in these locks but the app's projection, and a view stays usable when that does.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use outbox::{CallError, CallId, Event, ItemId, Outcome, Reply};
 use tokio::sync::oneshot;
 
+use super::later::Later;
+
 /// What a call of the app came to.
 #[derive(Debug)]
 pub(crate) enum Answer {
@@ -28,36 +30,38 @@ impl Waiters {
         self.calls.insert(call, answer);
     }
 
-    pub(crate) fn item(&mut self, id: ItemId) -> oneshot::Receiver<Outcome> {
-        let (tell, outcome) = oneshot::channel();
+    /// `tell` waits for a pending item.
+    pub(crate) fn item(&mut self, id: ItemId, tell: oneshot::Sender<Outcome>) {
         let waiting = self.items.entry(id).or_default();
         waiting.retain(|waiter| !waiter.is_closed());
         waiting.push(tell);
-        outcome
     }
 
     /// Answers a call. From here on its item is waited for: its outcome comes later.
-    pub(crate) fn reply(&mut self, call: CallId, result: Result<Reply, CallError>) {
+    pub(crate) fn reply(&mut self, call: CallId, result: Result<Reply, CallError>) -> Option<Later> {
         let answer = result.map(|reply| match reply {
-            Reply::Enqueued { id, seq: _ } => Answer::Enqueued { outcome: self.item(id.clone()), id },
+            Reply::Enqueued { id, seq: _ } => {
+                let (tell, outcome) = oneshot::channel();
+                self.item(id.clone(), tell);
+                Answer::Enqueued { id, outcome }
+            }
             Reply::Done(done) => Answer::Done(done),
         });
-        if let Some(caller) = self.calls.remove(&call) {
-            let _ = caller.send(answer);
-        }
+        self.calls.remove(&call).map(|caller| Later::Answer(caller, answer))
     }
 
     /// Tells an outcome to those who wait for it.
-    pub(crate) fn hear(&mut self, event: &Event) {
-        let (id, outcome) = match event {
+    pub(crate) fn hear(&mut self, event: &Event) -> impl Iterator<Item = Later> + use<> {
+        let told = match event {
             // A squashed item's waiters get the survivor's outcome, which comes as `Resolved` (R17).
-            Event::Settled { outcome: Outcome::Squashed { .. }, .. } => return,
+            Event::Settled { outcome: Outcome::Squashed { .. }, .. } => None,
             // A handle made while its item was settling has missed `Resolved`.
-            Event::Resolved { id, outcome } | Event::Settled { id, outcome, .. } => (id, outcome),
-            _ => return,
+            Event::Resolved { id, outcome } | Event::Settled { id, outcome, .. } => Some((id, outcome)),
+            _ => None,
         };
-        for waiter in self.items.remove(id).into_iter().flatten() {
-            let _ = waiter.send(outcome.clone());
-        }
+        let waiting = told.and_then(|(id, outcome)| Some((self.items.remove(id)?, outcome.clone())));
+        waiting.into_iter().flat_map(|(waiting, outcome)| {
+            waiting.into_iter().map(move |waiter| Later::Outcome(waiter, outcome.clone()))
+        })
     }
 }
