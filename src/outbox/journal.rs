@@ -323,6 +323,15 @@ impl Journal {
         self.in_flight.is_none() && self.is_idle() && self.want.is_empty()
     }
 
+    /// Whether none is in flight and one that is due waits; no write goes before a doubt is cleared.
+    pub(super) fn is_wanted(&self, now: Timestamp) -> bool {
+        let read = !self.want.is_empty() && self.retry.read.is_due(now);
+        let free = self.has_free() && self.retry.free.is_due(now);
+        let put = self.has_put() && self.retry.put.is_due(now);
+        let write = free || put || !self.inserts.is_empty();
+        self.in_flight.is_none() && (read || write && !self.want.doubt)
+    }
+
     pub(super) fn is_idle(&self) -> bool {
         let writing = matches!(self.in_flight, Some(Request { kind: Kind::Persist { .. }, .. }));
         !writing && !self.has_free() && !self.has_put() && self.inserts.is_empty()

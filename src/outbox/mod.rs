@@ -172,6 +172,7 @@ impl Outbox {
     /// `now` never runs back inside a replica; one that does is read as the latest seen (R30).
     pub fn handle(&mut self, now: Timestamp, input: Input, effects: &mut Vec<Effect>) {
         self.now = self.now.max(now);
+        let gathers = self.config.gather && !matches!(input, Input::Tick);
         match input {
             Input::Enqueue { call, draft } => self.enqueue(call, draft, effects),
             Input::Remove { call, id } => self.remove(call, id, effects),
@@ -196,7 +197,10 @@ impl Outbox {
         self.expire(effects);
         self.drop_empty_answer();
         self.pump(effects);
-        self.request(effects);
+        if !gathers {
+            self.request(effects);
+            debug_assert!(!self.wants_storage(), "what may be asked of storage now is asked (R4)");
+        }
         self.set_sleep(effects);
         #[cfg(debug_assertions)]
         self.check_invariants_sometimes();
@@ -376,6 +380,13 @@ impl Outbox {
     #[must_use]
     pub fn is_durable(&self) -> bool {
         self.journal.is_idle() && self.writing.is_empty()
+    }
+
+    /// Whether a storage request could leave now: none is in flight, and something waits. Only with
+    /// [`Config::gather`] can that be between two inputs; an [`Input::Tick`] then brings it.
+    #[must_use]
+    pub fn wants_storage(&self) -> bool {
+        self.journal.is_wanted(self.now)
     }
 
     /// When the next timer is due: what the last [`Effect::Sleep`] said.
