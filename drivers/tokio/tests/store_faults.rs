@@ -329,7 +329,11 @@ fn others_can_read_it_with_plain_sql() {
     assert_eq!(text("SELECT group_concat(seq || id || record) FROM items"), "1aA");
     assert_eq!(text("SELECT group_concat(id || record) FROM failures"), "bF");
     assert_eq!(text("SELECT group_concat(reason) FROM pauses"), "auth");
-    assert_eq!(text("SELECT name || ' ' || epoch || ' ' || change FROM meta"), "faults 0 3");
+    assert_eq!(text("SELECT name || ' ' || epoch FROM meta"), "faults 0");
+    assert_eq!(
+        text("SELECT group_concat(name || ' ' || seq) FROM sqlite_sequence ORDER BY name"),
+        "change 3,items 3"
+    );
     assert_eq!(text("SELECT outcome FROM changes WHERE what = 'gone' AND seq = 3"), "\"removed\"");
     assert_eq!(text("PRAGMA journal_mode"), "wal");
     assert_eq!(text("PRAGMA integrity_check"), "ok");

@@ -238,7 +238,7 @@ fn make(connection: &Connection, path: &Path, name: &str) -> Result<(), OpenErro
         let transaction = rusqlite::Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
         if version(&transaction)? == 0 {
             transaction.execute_batch(SCHEMA)?;
-            let sql = "INSERT INTO meta VALUES (1, ?, lower(hex(randomblob(16))), 0, 0)";
+            let sql = "INSERT INTO meta VALUES (1, ?, lower(hex(randomblob(16))), 0)";
             transaction.execute(sql, [name])?;
             transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
             transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;

@@ -9,12 +9,12 @@ use rusqlite::{Connection, OptionalExtension, types::ValueRef};
 use super::{Abort, Meta};
 
 pub(super) fn meta(connection: &Connection) -> Result<Meta, Abort> {
-    let mut statement = connection.prepare_cached("SELECT store, epoch, change FROM meta")?;
-    Ok(statement.query_row([], meta_row)?)
+    let sql = "SELECT store, epoch, (SELECT seq FROM sqlite_sequence WHERE name = 'change') FROM meta";
+    Ok(connection.prepare_cached(sql)?.query_row([], meta_row)?)
 }
 
 /// `store, epoch, change` of a row.
-pub(super) fn meta_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Meta> {
+fn meta_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Meta> {
     let store: String = row.get(0)?;
     let store = StoreId::try_from(store).map_err(|error| {
         rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error))

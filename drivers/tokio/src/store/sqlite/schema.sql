@@ -1,12 +1,11 @@
 -- An outbox's file. Open it with the sqlite3 tool and read; write only through the outbox.
 
--- One row: which outbox this is, and its numbers.
+-- One row: which outbox this is, and who may write.
 CREATE TABLE meta (
     one    INTEGER PRIMARY KEY CHECK (one = 1),
     name   TEXT NOT NULL,    -- the outbox's name: one user's items are never sent as another's
     store  TEXT NOT NULL,    -- this file's random id, 32 hex digits; half of the fence
-    epoch  INTEGER NOT NULL, -- the other half: one more at each takeover
-    change INTEGER NOT NULL  -- one more at each transaction
+    epoch  INTEGER NOT NULL  -- the other half: one more at each takeover
 ) STRICT;
 
 -- The items, in the order in which they were made. seq is never used again.
@@ -15,6 +14,10 @@ CREATE TABLE items (
     id     TEXT NOT NULL UNIQUE,
     record TEXT NOT NULL -- JSON
 ) STRICT;
+
+-- The change counter, one more at each transaction. It lies beside the items' last seq, in SQLite's table for
+-- such numbers: a transaction that inserts writes one page for both.
+INSERT INTO sqlite_sequence (name, seq) VALUES ('change', 0);
 
 -- What was refused for good, oldest first, until the app dismisses it.
 CREATE TABLE failures (
@@ -32,7 +35,7 @@ CREATE TABLE pauses (
 -- deleted; n counts rows, and long outcomes as several. Inserts are not in it: their seq tells.
 CREATE TABLE changes (
     n       INTEGER PRIMARY KEY,
-    change  INTEGER NOT NULL,                                      -- meta.change after the transaction
+    change  INTEGER NOT NULL,                                      -- the change counter after the transaction
     what    TEXT NOT NULL CHECK (what IN ('put', 'gone', 'failures')),
     seq     INTEGER,                                               -- NULL for failures
     outcome TEXT                                                   -- JSON; how an item that is gone ended

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, ffi, params};
 
 use super::{
     Abort, Meta,
-    read::{meta_row, place},
+    read::{meta, place},
 };
 
 /// How long the change log is; see `changes` in `schema.sql` for what counts.
@@ -16,16 +16,15 @@ const LOG_ENTRY_BYTES: i64 = 1024;
 
 /// Adds one to the epoch.
 pub(super) fn raise_epoch(connection: &Connection) -> Result<Meta, Abort> {
-    let mut statement =
-        connection.prepare_cached("UPDATE meta SET epoch = epoch + 1 RETURNING store, epoch, change")?;
-    Ok(statement.query_row([], meta_row)?)
+    connection.prepare_cached("UPDATE meta SET epoch = epoch + 1")?.execute([])?;
+    meta(connection)
 }
 
 /// Adds one to the change counter.
 pub(super) fn raise_change(connection: &Connection) -> Result<Meta, Abort> {
-    let mut statement =
-        connection.prepare_cached("UPDATE meta SET change = change + 1 RETURNING store, epoch, change")?;
-    Ok(statement.query_row([], meta_row)?)
+    let sql = "UPDATE sqlite_sequence SET seq = seq + 1 WHERE name = 'change'";
+    connection.prepare_cached(sql)?.execute([])?;
+    meta(connection)
 }
 
 /// Whether it makes the file grow by an item; what else grows, grows by little.
