@@ -61,7 +61,7 @@ impl Builder {
             name,
             registry: Registry::new(),
             mutators: HashMap::new(),
-            config: Config { replica: Uuid::new_v4().to_string(), ..Config::default() },
+            config: Config { replica: Uuid::new_v4().to_string(), gather: true, ..Config::default() },
             store: None,
             hook: None,
             recorder: None,

@@ -38,11 +38,15 @@
 //!
 //! # How it is built
 //!
-//! The driver decides nothing: every rule is the core's. One task owns the [`Outbox`](outbox::Outbox) and
-//! its timer, one plain thread owns the store and serves one request at a time, one waits for the leader's
-//! lock ([`lock`]), and each attempt runs in a task of its own with a `tracing` span `attempt` (`item`,
-//! `mutator`, `attempt`, `outcome`). While the store is busy, what is enqueued gathers in the core and
-//! becomes the next transaction, so many enqueuers share one commit.
+//! The driver decides nothing: every rule is the core's. The [`Outbox`](outbox::Outbox) lies behind one lock,
+//! and whoever brings an input hands it in and carries out what follows: a caller its call, an attempt's task
+//! (with a `tracing` span `attempt`: `item`, `mutator`, `attempt`, `outcome`) its result, the plain thread that
+//! owns the store its answer, and one more task the time. Another thread waits for the leader's lock
+//! ([`lock`]). The lock is held for microseconds, and never while code of the app runs.
+//!
+//! While a transaction runs, what is enqueued gathers in the core and becomes the next one; and before that
+//! leaves, those who were just answered have some microseconds to come back. So many enqueuers share one
+//! commit, and so do the results of one wave of attempts and the claims of the next.
 //!
 //! Processes that share a file have no channel besides it. They learn of each other's writes by SQLite's
 //! `data_version`, looked at every 50 ms; so a leader cannot ask the others whether they could run what it

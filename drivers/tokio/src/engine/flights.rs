@@ -120,6 +120,7 @@ impl Drop for Landing {
             if let Some(outcome) = outcome {
                 running.step(Input::Resolved { attempt, outcome });
             }
+            self.engine.arrived();
         });
     }
 }

@@ -28,6 +28,11 @@ pub(crate) enum Later {
 }
 
 impl Later {
+    /// Whether it lets someone go on who may then have something to store.
+    pub(crate) fn wakes_someone(&self) -> bool {
+        matches!(self, Self::Answer(..) | Self::Dispatch(_))
+    }
+
     /// Whoever asked may be gone: what was asked for is done all the same.
     pub(crate) fn carry_out(self, engine: &Arc<Engine>) {
         match self {

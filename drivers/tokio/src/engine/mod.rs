@@ -11,8 +11,10 @@
 use std::{
     collections::{HashMap, VecDeque},
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use outbox::{
@@ -27,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{attempt::MutatorFn, clock::Clock};
 
 pub(crate) mod flights;
+pub(crate) mod gather;
 pub(crate) mod hook;
 pub(crate) mod later;
 pub(crate) mod leadership;
@@ -37,6 +40,7 @@ pub(crate) mod timer;
 pub(crate) mod waiters;
 
 use flights::Flights;
+use gather::Waits;
 use hook::Hook;
 use later::Later;
 use leadership::Leadership;
@@ -55,6 +59,8 @@ pub(crate) struct Engine {
     state: Mutex<State>,
     /// Told when a storage request waits, or the engine has ended.
     asked: Condvar,
+    /// Counts calls and results, so that the store's thread sees who comes back.
+    arrivals: AtomicU64,
     /// Told when the timer is to look again.
     timer: Notify,
     /// Told, while it stops, when there is nothing left to wait for.
@@ -94,8 +100,11 @@ struct Parts {
     inbox: VecDeque<Input>,
     effects: Vec<Effect>,
     later: Vec<Later>,
-    /// The request that waits for the store's thread.
+    /// The request that the store's thread is about to take.
     request: Option<Request>,
+    store_waits: Waits,
+    /// How many had arrived when the store's thread last took a request.
+    arrivals_taken: u64,
     alarm: Alarm,
     flights: Flights,
     waiters: Waiters,
@@ -112,6 +121,7 @@ impl Engine {
         Arc::new(Self {
             state: Mutex::new(State::Running(Box::new(running))),
             asked: Condvar::new(),
+            arrivals: AtomicU64::new(0),
             timer: Notify::new(),
             quiet: Notify::new(),
             store_closed: CancellationToken::new(),
@@ -145,7 +155,13 @@ impl Engine {
             let call = CallId(running.parts.last_call);
             running.parts.waiters.call(call, answer);
             running.step(input(call));
+            self.arrived();
         })
+    }
+
+    /// Counts one who may be whom the store's thread has just woken. Call it under the lock.
+    fn arrived(&self) {
+        self.arrivals.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A look at the state. `None`: the engine has stopped.
@@ -173,33 +189,6 @@ impl Engine {
         });
     }
 
-    /// For the store's thread: the next request; `Ok(None)` if there is none within `limit`; an error when
-    /// there will never be one.
-    pub(crate) fn next_request(&self, limit: Option<Duration>) -> Result<Option<Request>, Stopped> {
-        let mut state = self.state();
-        loop {
-            match &mut *state {
-                State::Ended(stopped) => return Err(*stopped),
-                State::Running(running) => {
-                    if let Some(request) = running.parts.request.take() {
-                        return Ok(Some(request));
-                    }
-                }
-            }
-            match limit {
-                None => state = self.asked.wait(state).unwrap_or_else(PoisonError::into_inner),
-                Some(limit) => {
-                    let waited = self.asked.wait_timeout(state, limit);
-                    let (again, waited) = waited.unwrap_or_else(PoisonError::into_inner);
-                    if waited.timed_out() {
-                        return Ok(None);
-                    }
-                    state = again;
-                }
-            }
-        }
-    }
-
     /// As [`Engine::with`], for the app; not while stopping.
     fn serving<T>(self: &Arc<Self>, work: impl FnOnce(&mut Running) -> T) -> Option<T> {
         self.with(|running| (!running.parts.stopping).then(|| work(running))).flatten()
@@ -219,7 +208,7 @@ impl Engine {
             return None;
         };
         let later = std::mem::take(&mut running.parts.later);
-        let asked = running.parts.request.is_some();
+        let asked = running.wakes_store(self.arrivals.load(Ordering::Relaxed));
         let rings = running.parts.alarm.is_moved_forward();
         let quiet = running.parts.stopping && running.is_quiet();
         drop(state);

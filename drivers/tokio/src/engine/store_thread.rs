@@ -84,8 +84,7 @@ struct Server<'a> {
 }
 
 impl Server<'_> {
-    /// Serves until nobody can ask any longer. It hands answers in itself: the replies have gone out before
-    /// the next request is taken.
+    /// Serves until nobody can ask any longer. It hands its answers in itself.
     fn serve(mut self) {
         let limit = match &self.store {
             Opened::Shared(_) => Some(CHANGED_ELSEWHERE_EVERY),
@@ -95,7 +94,7 @@ impl Server<'_> {
             match request {
                 Some(request) => {
                     let answer = self.answer(request);
-                    self.engine.feed(answer);
+                    self.engine.answered(answer);
                 }
                 None if self.changed_elsewhere() => self.engine.feed(Input::Poked(Poke::Unknown)),
                 None => {}

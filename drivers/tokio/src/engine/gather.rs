@@ -1,0 +1,125 @@
+//! What the store's thread does between two transactions: hands its answer in, lets those who got it come
+//! back, and takes what they brought as one transaction (R4).
+//!
+//! Those who wait for one answer after another, and the attempts that an answer starts, come back within
+//! microseconds. To go on without them would cost them a transaction of their own: a drain would write each
+//! wave's results in two halves. But a transaction that is large is better begun: the rest come back while it
+//! runs, and share the next.
+
+use std::{
+    hint,
+    sync::{Arc, PoisonError, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+use outbox::Input;
+
+use super::{Engine, Running, State, store_thread::Request};
+
+/// How long the thread stays awake for those who come back. It spares one who is alone that the thread is
+/// woken, and costs no more than this for each transaction.
+const AWAKE: Duration = Duration::from_micros(50);
+/// How long it then sleeps for the rest of them. With what it holds up meanwhile it goes on after that.
+const ASLEEP: Duration = Duration::from_micros(200);
+
+/// With so many back it goes on: a commit costs them little more than their own rows do.
+const ENOUGH: u64 = 16;
+
+/// What the store's thread sleeps for, if it does.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum Waits {
+    #[default]
+    No,
+    /// Something to store.
+    Work,
+    /// So many arrivals.
+    Arrivals(u64),
+}
+
+/// The engine has ended.
+pub(crate) struct Ended;
+
+impl Engine {
+    /// For the store's thread: the next request, of all that waits for storage; `Ok(None)` if there is none
+    /// within `limit`; an error when there will never be one.
+    pub(crate) fn next_request(self: &Arc<Self>, limit: Option<Duration>) -> Result<Option<Request>, Ended> {
+        loop {
+            let take = |running: &mut Running| running.take_request(self.arrivals.load(Ordering::Relaxed));
+            let request = self.with(take).ok_or(Ended)?;
+            if request.is_some() {
+                return Ok(request);
+            }
+            if !self.sleep(Waits::Work, limit, Running::has_work) {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// For the store's thread: its answer to the last request. Returns when the replies are out, and those
+    /// who got them are back or take their time.
+    pub(crate) fn answered(self: &Arc<Self>, answer: Input) {
+        let awaited = self.with(|running| {
+            running.step(answer);
+            let woken = running.parts.later.iter().filter(|later| later.wakes_someone()).count() as u64;
+            running.parts.arrivals_taken + woken.min(ENOUGH)
+        });
+        let Some(awaited) = awaited else { return };
+        let here = || self.arrivals.load(Ordering::Relaxed) >= awaited;
+        let start = Instant::now();
+        while !here() {
+            if start.elapsed() > AWAKE {
+                let _ = self.sleep(Waits::Arrivals(awaited), Some(ASLEEP), |_| here());
+                return;
+            }
+            hint::spin_loop();
+        }
+    }
+
+    /// Sleeps until it is told, at most for `limit`, unless there is no reason to; whether it was told.
+    fn sleep(&self, waits: Waits, limit: Option<Duration>, awake: impl Fn(&Running) -> bool) -> bool {
+        let mut state = self.state();
+        match &mut *state {
+            State::Running(running) if !awake(running) => running.parts.store_waits = waits,
+            _ => return true,
+        }
+        let Some(limit) = limit else {
+            drop(self.asked.wait(state).unwrap_or_else(PoisonError::into_inner));
+            return true;
+        };
+        let (mut state, waited) =
+            self.asked.wait_timeout(state, limit).unwrap_or_else(PoisonError::into_inner);
+        if let State::Running(running) = &mut *state {
+            running.parts.store_waits = Waits::No;
+        }
+        !waited.timed_out()
+    }
+}
+
+impl Running {
+    /// The next storage request, made of everything that waits for storage by now.
+    fn take_request(&mut self, arrivals: u64) -> Option<Request> {
+        self.parts.arrivals_taken = arrivals;
+        if self.outbox.wants_storage() {
+            self.step(Input::Tick);
+        }
+        self.parts.request.take()
+    }
+
+    /// Whether there is a request to take: one to be made, or one that a timer has brought.
+    fn has_work(&self) -> bool {
+        self.parts.request.is_some() || self.outbox.wants_storage()
+    }
+
+    /// Whether the store's thread sleeps for what is there now; it is to be told once.
+    pub(super) fn wakes_store(&mut self, arrivals: u64) -> bool {
+        let told = match self.parts.store_waits {
+            Waits::No => false,
+            Waits::Work => self.has_work(),
+            Waits::Arrivals(awaited) => arrivals >= awaited,
+        };
+        if told {
+            self.parts.store_waits = Waits::No;
+        }
+        told
+    }
+}
