@@ -12,9 +12,9 @@ use std::{
     },
 };
 
-use common::{Folder, Todo, drained, id, leading, todo, until, within};
+use common::{Folder, Todo, drained, id, in_memory, leading, todo, until, within};
 use outbox_tokio::{
-    Attempt, EnqueueOptions, Executor, MutatorError, Settled,
+    Attempt, EnqueueOptions, MutatorError, Settled,
     outbox::{Event, HookError, ItemId, Json, Mutator, RetryBatch, Rewrite, Sent},
 };
 use tokio::sync::Notify;
@@ -101,13 +101,11 @@ async fn a_hook_that_fails_or_panics_is_reported_and_asked_again_r17() {
             }
         }
     };
-    let executor = Executor::builder("todos")
-        .jitter(false)
+    let executor = in_memory()
         .mutator(Mutator::<Todo>::new("addTodo"), |attempt: Attempt<Todo>| async move {
             if attempt.number == 1 { Err(MutatorError::server("busy")) } else { Ok(attempt.number) }
         })
         .before_retry(hook)
-        .memory()
         .start()
         .await
         .unwrap();

@@ -10,9 +10,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{Folder, Todo, leading, todo, within};
+use common::{Folder, Todo, accepting, in_memory, leading, todo, within};
 use outbox_tokio::{
-    Attempt, Executor, MutatorError, Settled,
+    Attempt, MutatorError, Settled,
     outbox::{Mutator, Reason},
 };
 use tokio::sync::{Notify, Semaphore};
@@ -21,7 +21,7 @@ use tokio::sync::{Notify, Semaphore};
 async fn removing_an_item_in_flight_cancels_its_attempt_r18() {
     let (started, cancelled) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (start, cancel) = (Arc::clone(&started), Arc::clone(&cancelled));
-    let executor = Executor::builder("todos")
+    let executor = in_memory()
         .mutator(Mutator::<Todo>::new("addTodo"), move |attempt: Attempt<Todo>| {
             let (start, cancel) = (Arc::clone(&start), Arc::clone(&cancel));
             async move {
@@ -31,7 +31,6 @@ async fn removing_an_item_in_flight_cancels_its_attempt_r18() {
                 Err::<(), _>(MutatorError::server("cancelled"))
             }
         })
-        .memory()
         .start()
         .await
         .unwrap();
@@ -70,12 +69,7 @@ async fn a_pause_holds_across_a_restart_until_it_is_resumed_r20() {
 
 #[tokio::test]
 async fn offline_items_wait_and_go_out_when_online_r8() {
-    let executor = Executor::builder("todos")
-        .mutator(Mutator::<Todo>::new("addTodo"), |_| async { Ok(()) })
-        .memory()
-        .start()
-        .await
-        .unwrap();
+    let executor = accepting().await;
     executor.set_online(false);
     let mut handles = Vec::new();
     for n in 0..3 {

@@ -7,20 +7,18 @@ mod common;
 
 use std::sync::{Arc, Mutex};
 
-use common::{Folder, Todo, drained, id, todo, until, within};
+use common::{Folder, Todo, accepting, drained, id, in_memory, todo, until, within};
 use outbox_tokio::{
-    Attempt, EnqueueOptions, Executor, Lagged, MutatorError,
+    Attempt, EnqueueOptions, Lagged, MutatorError,
     outbox::{Event, Input, Mutator, Outcome, Projection, Recording, Timestamp, Trigger, View, replay},
 };
 
 #[tokio::test]
 async fn events_tell_an_items_way_in_order() {
-    let executor = Executor::builder("todos")
-        .jitter(false)
+    let executor = in_memory()
         .mutator(Mutator::<Todo>::new("addTodo"), |attempt: Attempt<Todo>| async move {
             if attempt.number == 1 { Err(MutatorError::transport("no route")) } else { Ok("done") }
         })
-        .memory()
         .start()
         .await
         .unwrap();
@@ -47,12 +45,7 @@ async fn events_tell_an_items_way_in_order() {
 
 #[tokio::test]
 async fn a_slow_subscriber_is_told_how_much_it_missed_and_holds_nothing_up() {
-    let executor = Executor::builder("todos")
-        .mutator(Mutator::<Todo>::new("addTodo"), |_| async { Ok(()) })
-        .memory()
-        .start()
-        .await
-        .unwrap();
+    let executor = accepting().await;
     let mut slow = executor.events();
     for n in 0..700 {
         executor.enqueue("addTodo", &todo(&n.to_string())).await.unwrap(); // two events each
@@ -110,12 +103,7 @@ async fn a_live_view_is_complete_after_a_restart_and_follows_every_change_r22() 
 
 #[tokio::test]
 async fn a_projection_that_panics_ends_its_view_and_nothing_else() {
-    let executor = Executor::builder("todos")
-        .mutator(Mutator::<Todo>::new("addTodo"), |_| async { Ok(()) })
-        .memory()
-        .start()
-        .await
-        .unwrap();
+    let executor = accepting().await;
     let projection =
         Projection::new().on("addTodo", |_: &mut u32, _: &Todo| panic!("a bug in the projection"));
     let mut live = executor.view(View::new(projection, 0)).await.unwrap();
@@ -131,10 +119,9 @@ async fn a_projection_that_panics_ends_its_view_and_nothing_else() {
 async fn a_recording_of_a_real_run_replays() {
     let inputs: Arc<Mutex<Vec<(Timestamp, Input)>>> = Arc::default();
     let log = Arc::clone(&inputs);
-    let builder = Executor::builder("todos")
+    let builder = in_memory()
         .mutator(Mutator::<Todo>::new("addTodo"), |attempt: Attempt<Todo>| async move { Ok(attempt.args.id) })
-        .recorder(move |now, input| log.lock().unwrap().push((now, input.clone())))
-        .memory();
+        .recorder(move |now, input| log.lock().unwrap().push((now, input.clone())));
     let config = builder.config();
     let executor = builder.start().await.unwrap();
     for n in 0..10 {

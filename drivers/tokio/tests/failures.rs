@@ -13,12 +13,12 @@ use std::{
     time::Duration,
 };
 
-use common::{Folder, Todo, drained, id, todo, until, within};
+use common::{Folder, Todo, drained, id, in_memory, todo, until, within};
 use outbox_tokio::{
-    Attempt, EnqueueOptions, Executor, MutatorError, Settled,
+    Attempt, EnqueueOptions, MutatorError, Settled,
     outbox::{Class, Event, Mutator},
 };
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 #[tokio::test]
 async fn a_refusal_leaves_a_failure_record_that_can_be_retried_after_a_restart_r15() {
@@ -79,13 +79,19 @@ async fn a_refusal_leaves_a_failure_record_that_can_be_retried_after_a_restart_r
 #[tokio::test]
 async fn any_other_error_and_a_panic_are_tried_again_r12() {
     let folder = Folder::new();
+    let looked = Arc::new(Semaphore::new(1)); // each attempt waits until the one before was looked at
+    let gate = Arc::clone(&looked);
     let executor = folder
         .builder()
-        .mutator(Mutator::<Todo>::new("addTodo"), |attempt: Attempt<Todo>| async move {
-            match attempt.number {
-                1 => Err(std::io::Error::other("HTTP 400"))?,
-                2 => panic!("a bug in the mutator"),
-                n => Ok(n),
+        .mutator(Mutator::<Todo>::new("addTodo"), move |attempt: Attempt<Todo>| {
+            let gate = Arc::clone(&gate);
+            async move {
+                gate.acquire().await.expect("it is never closed").forget();
+                match attempt.number {
+                    1 => Err(std::io::Error::other("HTTP 400"))?,
+                    2 => panic!("a bug in the mutator"),
+                    n => Ok(n),
+                }
             }
         })
         .start()
@@ -99,35 +105,39 @@ async fn any_other_error_and_a_panic_are_tried_again_r12() {
     };
     assert_eq!(until(&mut events, "the first failure", failed).await, "IoError: HTTP 400");
     assert_eq!(executor.pending().await.unwrap()[0].last_class, Some(Class::Transport));
+    looked.add_permits(1);
     assert_eq!(until(&mut events, "the second failure", failed).await, "PanicError: a bug in the mutator");
     assert_eq!(executor.pending().await.unwrap()[0].last_class, Some(Class::Server));
+    looked.add_permits(1);
     assert_eq!(within("the outcome", handle).await.unwrap(), Settled::Committed(Some(3)));
 }
 
 #[tokio::test]
 async fn an_attempt_that_times_out_is_cancelled_and_tried_again_r14() {
-    let cancelled = Arc::new(Notify::new());
-    let seen = Arc::clone(&cancelled);
-    let executor = Executor::builder("todos")
-        .jitter(false)
+    let (cancelled, looked) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (cancel, look) = (Arc::clone(&cancelled), Arc::clone(&looked));
+    let executor = in_memory()
         .mutator(Mutator::<Todo>::new("addTodo").timeout_ms(100), move |attempt: Attempt<Todo>| {
-            let seen = Arc::clone(&seen);
+            let (cancel, look) = (Arc::clone(&cancel), Arc::clone(&look));
             async move {
                 if attempt.number == 1 {
                     attempt.cancelled.cancelled().await;
-                    seen.notify_one();
+                    cancel.notify_one();
                     std::future::pending::<()>().await; // ignores it, and is dropped after the grace
+                }
+                if attempt.number == 2 {
+                    look.notified().await;
                 }
                 Ok(attempt.number)
             }
         })
-        .memory()
         .start()
         .await
         .unwrap();
     let handle = executor.enqueue("addTodo", &todo("1")).await.unwrap().typed::<u32>();
     within("the cancellation", cancelled.notified()).await;
     assert_eq!(executor.pending().await.unwrap()[0].last_class, Some(Class::Transport));
+    looked.notify_one();
     assert_eq!(within("the outcome", handle).await.unwrap(), Settled::Committed(Some(2)));
 }
 

@@ -5,12 +5,15 @@
 #[expect(dead_code, reason = "each test uses its part")]
 mod common;
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
-use common::{Folder, Todo, drained, id, todo, within};
+use common::{Folder, Todo, accepting, drained, id, in_memory, todo, within};
 use outbox_tokio::{
     Attempt, EnqueueOptions, Executor, ExecutorError, MutatorError, Settled, StartError, WaitError,
-    outbox::{CallError, InputError, Json, Key, Mutator},
+    outbox::{
+        CallError, Input, InputError, Json, Key, Mutator, Trigger,
+        storage::{Committed, Fence, MemoryStore, Scope, Snapshot, StorageError, Store, StoreId, Write},
+    },
 };
 use tokio::sync::Semaphore;
 
@@ -33,7 +36,7 @@ async fn an_enqueued_mutation_is_sent_and_its_result_comes_back() {
 
 #[tokio::test]
 async fn everything_the_app_says_reaches_the_mutator() {
-    let executor = Executor::builder("todos")
+    let executor = in_memory()
         .mutator(Mutator::<Todo>::new("addTodo").idempotency_key(), |attempt: Attempt<Todo>| async move {
             let left = attempt.deadline.saturating_duration_since(tokio::time::Instant::now());
             assert!(left.as_secs() <= 15 && left.as_secs() > 5, "{left:?}");
@@ -42,7 +45,6 @@ async fn everything_the_app_says_reaches_the_mutator() {
             let metadata = attempt.metadata.map(|json| json.to_string());
             Ok((attempt.id.to_string(), key, metadata))
         })
-        .memory()
         .start()
         .await
         .unwrap();
@@ -118,12 +120,8 @@ async fn what_is_pending_survives_a_restart_and_is_sent_in_order() {
 
 #[tokio::test]
 async fn a_result_of_another_type_is_an_error_that_says_committed() {
-    let executor = Executor::builder("todos")
-        .mutator(Mutator::<Todo>::new("addTodo"), |_| async { Ok("text") })
-        .memory()
-        .start()
-        .await
-        .unwrap();
+    let executor =
+        in_memory().mutator(Mutator::<Todo>::new("addTodo"), |_| async { Ok("text") }).start().await.unwrap();
     let handle = executor.enqueue("addTodo", &todo("1")).await.unwrap().typed::<u32>();
     let error = within("the outcome", handle).await.unwrap_err();
     assert!(matches!(error, WaitError::Result { .. }));
@@ -132,10 +130,9 @@ async fn a_result_of_another_type_is_an_error_that_says_committed() {
 
 #[tokio::test]
 async fn bad_input_is_refused_with_the_field_and_nothing_is_stored_r32() {
-    let executor = Executor::builder("todos")
+    let executor = in_memory()
         .mutator(Mutator::<Todo>::new("addTodo"), |_| async { Ok(()) })
         .max_args_bytes(100)
-        .memory()
         .start()
         .await
         .unwrap();
@@ -171,14 +168,95 @@ async fn a_start_that_cannot_work_says_why() {
     assert!(matches!(missing, StartError::Open(_)), "{missing}");
 }
 
+/// No lock is held while code of the app runs: it may call the executor that it is called by.
 #[tokio::test]
-async fn an_executor_that_has_stopped_says_so() {
-    let executor = Executor::builder("todos")
-        .mutator(Mutator::<Todo>::new("addTodo"), |_| async { Ok(()) })
-        .memory()
+async fn code_of_the_app_may_call_the_executor() {
+    let calling: Arc<OnceLock<Executor>> = Arc::default();
+    let (in_mutator, in_recorder) = (Arc::clone(&calling), Arc::clone(&calling));
+    let executor = in_memory()
+        .mutator(Mutator::<Todo>::new("addTodo"), move |attempt: Attempt<Todo>| {
+            let executor = in_mutator.get().expect("it is set before anything is enqueued").clone();
+            async move {
+                if attempt.args.id == "1" {
+                    executor.enqueue("addTodo", &todo("2")).await.unwrap();
+                }
+                Ok(executor.pending().await.unwrap().len())
+            }
+        })
+        .recorder(move |_, input| {
+            if let (Some(executor), Input::Enqueue { .. }) = (in_recorder.get(), input) {
+                executor.wake(Trigger::Visible);
+            }
+        })
         .start()
         .await
         .unwrap();
+    assert!(calling.set(executor.clone()).is_ok());
+    let handle = executor.enqueue("addTodo", &todo("1")).await.unwrap();
+    assert!(within("the outcome", handle).await.unwrap().is_committed());
+    drained(&executor).await;
+    let _ = within("shutdown", executor.shutdown(std::time::Duration::from_secs(10))).await.unwrap();
+}
+
+/// A store in memory whose n-th write may go wrong.
+struct Faulty {
+    store: MemoryStore,
+    writes: u32,
+    fault: fn(u32) -> Result<(), StorageError>,
+}
+
+impl Store for Faulty {
+    fn acquire(&mut self) -> Result<Snapshot, StorageError> {
+        self.store.acquire()
+    }
+
+    fn load(&mut self, fence: Option<Fence>, scope: &Scope) -> Result<Snapshot, StorageError> {
+        self.store.load(fence, scope)
+    }
+
+    fn persist(&mut self, fence: Option<Fence>, writes: &[Write]) -> Result<Committed, StorageError> {
+        self.writes += 1;
+        (self.fault)(self.writes)?;
+        self.store.persist(fence, writes)
+    }
+}
+
+async fn faulty(fault: fn(u32) -> Result<(), StorageError>) -> Executor {
+    Executor::builder("todos")
+        .mutator(Mutator::<Todo>::new("addTodo"), |_: Attempt<Todo>| async { Ok(()) })
+        .store(Faulty { store: MemoryStore::new(StoreId(1)), writes: 0, fault })
+        .start()
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_write_that_fails_is_repeated_though_nothing_else_happens_r5() {
+    let fails_once = |write| match write {
+        2 => Err(StorageError::Unavailable { cause: "locked".into() }),
+        _ => Ok(()),
+    };
+    let executor = faulty(fails_once).await;
+    let handle = executor.enqueue("addTodo", &todo("1")).await.unwrap();
+    assert!(within("the outcome", handle).await.unwrap().is_committed());
+    drained(&executor).await; // its delete, which failed, was repeated
+}
+
+#[tokio::test]
+async fn a_store_that_panics_ends_the_executor_and_whoever_waits_is_told() {
+    let executor = faulty(|_| panic!("a bug in the store")).await;
+    let mut events = executor.events();
+    let stopped = within("the end", executor.enqueue("addTodo", &todo("1"))).await.unwrap_err();
+    assert_eq!(stopped, ExecutorError::Stopped);
+    assert_eq!(executor.pending().await.unwrap_err(), ExecutorError::Stopped);
+    while let Some(event) = within("the events' end", events.next()).await {
+        event.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_executor_that_has_stopped_says_so() {
+    let executor = accepting().await;
     let mut events = executor.events();
     let stopped = within("shutdown", executor.shutdown(std::time::Duration::from_secs(5))).await.unwrap();
     assert_eq!((stopped.given_up, stopped.durable), (0, true));

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{Folder, Todo, drained, leading, todo, until, within};
+use common::{Folder, Todo, drained, id, leading, todo, until, within};
 use outbox_tokio::{
     Attempt, Executor, MutatorError, Settled,
     outbox::{Event, Mutator, Outcome, Projection, Reason, View},
@@ -37,6 +37,27 @@ async fn what_a_follower_enqueues_the_leader_sends_and_the_follower_hears_the_re
     let refused = follower.enqueue("addTodo", &todo("refused")).await.unwrap();
     assert!(matches!(within("the refusal", refused).await.unwrap(), Settled::Dropped(_)));
     assert_eq!(follower.failures().await.unwrap().len(), 1);
+}
+
+/// What a process has not heard of yet it reads before it says that it is gone.
+#[tokio::test]
+async fn an_item_that_was_stored_elsewhere_a_moment_ago_is_waited_for_r29() {
+    let folder = Folder::new();
+    let leader = start(&folder, "leader").await;
+    leading(&leader).await;
+    let follower = start(&folder, "follower").await;
+    leader.pause("test").await.unwrap();
+    let mut waiting = Vec::new();
+    for (at, from, to) in [("1", &leader, &follower), ("2", &follower, &leader)] {
+        let item = from.enqueue("addTodo", &todo(at)).await.unwrap().id().clone();
+        waiting.push(to.handle(item).await.unwrap().typed::<String>());
+    }
+    let never = follower.handle(id("never")).await.unwrap();
+    assert_eq!(within("nothing", never).await.unwrap(), Settled::Gone);
+    assert!(leader.resume("test").await.unwrap());
+    for handle in waiting {
+        assert_eq!(within("the result", handle).await.unwrap(), Settled::Committed(Some("leader".into())));
+    }
 }
 
 #[tokio::test]
