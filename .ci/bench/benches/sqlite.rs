@@ -2,6 +2,10 @@
 //!
 //! `raw` is the least that any durable queue on SQLite does: one thread, prepared inserts into a table of the
 //! same shape, WAL, `synchronous=FULL`. All files lie in the system's folder for temporary files.
+//!
+//! Two things favour `raw`: its log is moved into the file half as often (after SQLite's 1,000 pages, the
+//! store's 512 being what its reserve for a full disk covers), and its items are records before its clock
+//! starts. It also needs one processor, and the executor two: beside other work the ratio says little.
 
 use std::{
     hint::black_box,

@@ -38,11 +38,11 @@
 //!
 //! # How it is built
 //!
-//! The driver decides nothing: every rule is the core's. The [`Outbox`](outbox::Outbox) lies behind one lock,
-//! and whoever brings an input hands it in and carries out what follows: a caller its call, an attempt's task
-//! (with a `tracing` span `attempt`: `item`, `mutator`, `attempt`, `outcome`) its result, the plain thread that
-//! owns the store its answer, and one more task the time. Another thread waits for the leader's lock
-//! ([`lock`]). The lock is held for microseconds, and never while code of the app runs.
+//! The driver decides nothing: every rule is the core's. The [`Outbox`](outbox::Outbox) lies behind one
+//! lock, and whoever brings an input hands it in and carries out what follows: a caller its call, an
+//! attempt's task (with a `tracing` span `attempt`: `item`, `mutator`, `attempt`, `outcome`) its result, the
+//! plain thread that owns the store its answer, and one more task the time. Another thread waits for the
+//! leader's lock ([`lock`]). The lock is held for microseconds, and never while code of the app runs.
 //!
 //! While a transaction runs, what is enqueued gathers in the core and becomes the next one; and before that
 //! leaves, those who were just answered have some microseconds to come back. So many enqueuers share one

@@ -141,8 +141,10 @@ fn apply<'a, S: Clone + 'static>(view: &'a Mutex<View<S>>, queue: &Queue) -> Mut
         match catch_unwind(AssertUnwindSafe(|| view.change(change))) {
             Ok(None) => {}
             Ok(Some(unapplied)) => {
-                tracing::warn!(id = %unapplied.id, mutator = &*unapplied.mutator_name, cause = unapplied.cause,
-                    "a pending item does not show in the view; it is sent all the same");
+                tracing::warn!(
+                    id = %unapplied.id, mutator = &*unapplied.mutator_name, cause = unapplied.cause,
+                    "a pending item does not show in the view; it is sent all the same"
+                );
             }
             Err(_) => {
                 tracing::error!("a function of the projection panicked: its view ends");
