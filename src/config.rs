@@ -38,9 +38,9 @@ pub struct Config {
     /// Whether replicas can send each other messages (R26, R27): then a silent leader is pinged and its lock
     /// stolen, and a leader asks whether another can run what it has parked. Default false.
     pub ping: bool,
-    /// Whether storage requests leave only with an [`Input::Tick`](crate::Input::Tick), which the driver sends
-    /// when [`Outbox::wants_storage`](crate::Outbox::wants_storage): then it decides how much gathers for one
-    /// transaction (R4). Default false: each leaves with the input that makes it possible.
+    /// Whether storage requests leave only with an [`Input::Tick`](crate::Input::Tick), which the driver
+    /// sends when [`Outbox::wants_storage`](crate::Outbox::wants_storage): then it decides how much gathers
+    /// for one transaction (R4). Default false: each leaves with the input that makes it possible.
     #[serde(skip_serializing_if = "core::ops::Not::not")]
     pub gather: bool,
 }
