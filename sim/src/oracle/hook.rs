@@ -180,6 +180,9 @@ impl State {
     }
 
     fn wants(&mut self, see: &Seen<'_>, effect: &Effect) -> Result<(), String> {
+        if !matches!(effect, Effect::Notify(Event::HookFailed(_))) {
+            self.reported()?; // it is the first thing to come of it
+        }
         match effect {
             Effect::AskBeforeRetry { ask, items } => return self.asks(see, *ask, items),
             Effect::Persist { op, writes, .. } => {
@@ -283,10 +286,15 @@ impl State {
         Err(format!("{attempt} of {} is dispatched, and the hook has not kept it; {why}", item.id))
     }
 
-    fn handled(&mut self, now_ms: u64) -> Result<(), String> {
-        if let Some(why) = self.broken.take() {
-            return Err(format!("an answer of the hook is not reported as a failure: {why}"));
+    fn reported(&mut self) -> Result<(), String> {
+        match self.broken.take() {
+            Some(why) => Err(format!("an answer of the hook is not reported as a failure: {why}")),
+            None => Ok(()),
         }
+    }
+
+    fn handled(&mut self, now_ms: u64) -> Result<(), String> {
+        self.reported()?;
         match &self.asking {
             Some(Asking { answer: None, at_ms, .. }) if now_ms >= at_ms + LIMIT_MS => {
                 Err(format!("the hook is late by {} ms, and it is not reported", now_ms - at_ms - LIMIT_MS))

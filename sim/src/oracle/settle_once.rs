@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use outbox::{
     AttemptId, AttemptOutcome, CallId, Class, Effect, Event, Input, ItemId, Outcome, Place, Reply, Seq,
-    Verdict, storage::Fence,
+    Verdict, ViewChange, storage::Fence,
 };
 
 use super::{Facts, Oracle, facts::How, per_tab::PerTab};
@@ -159,6 +159,13 @@ impl Told {
                 // Its own time was up in the same turn: that failure counts.
                 if matches!(&self.due, Due::NoFailure(_, late) if late.seq == attempt.seq) {
                     self.due = Due::Anything;
+                }
+            }
+            // Its id was given anew: another item.
+            Effect::View(ViewChange::Set { item, .. }) if self.settled.contains(&item.id) => {
+                if facts.stored(&item.id).is_some() {
+                    self.settled.remove(&item.id);
+                    self.resolved.remove(&item.id);
                 }
             }
             Effect::Reply { call, result } => self.replied(*call, !matches!(result, Ok(Reply::Done(_)))),
