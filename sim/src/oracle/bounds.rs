@@ -93,6 +93,10 @@ impl Bounds {
         }
         let shown = world.page(tab).map_or(0, |page| page.view.len());
         busy.effects = effects_bound(input, world.scenario.options.max_concurrency, shown);
+        if matches!(input, Input::Loaded { .. }) {
+            // It may clear a doubt about every insert of a transaction (R4).
+            busy.effects += 6 * MAX_WRITES.min(shown);
+        }
         if std::mem::replace(&mut busy.at_ms, world.now_ms) != world.now_ms {
             (busy.inputs, busy.ticks) = (0, 0);
         }

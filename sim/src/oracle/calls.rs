@@ -110,13 +110,15 @@ fn ran(open: &mut BTreeMap<CallId, Call>, writes: &[Write], answer: &Input, told
     };
     let unknown = matches!(told, Input::Persisted { result: Err(StorageError::Unknown), .. });
     for (at, write) in writes.iter().enumerate() {
+        for call in open.values_mut().filter(|call| call.about.is_written_by(write)) {
+            call.unknown |= unknown;
+        }
         // Calls about the same are written in the order they were made.
         let mut about_it = open.values_mut().filter(|call| call.about.is_written_by(write));
         let Some(call) = about_it.find(|call| !(call.did || call.missing)) else { continue };
         let result = results.and_then(|results| results.get(at));
         call.did = matches!(result, Some(WriteResult::Done | WriteResult::Inserted(_)));
         call.missing = matches!(result, Some(WriteResult::Missing));
-        call.unknown |= unknown;
     }
 }
 
