@@ -58,6 +58,8 @@ pub struct Row {
     pub inserted: Stamp,
     /// Its last write, which may be its insert.
     pub written: Stamp,
+    /// Its lanes are not those that it was inserted with.
+    pub rekeyed: bool,
 }
 
 /// A row that the store no longer has.
@@ -136,8 +138,19 @@ pub struct Asked {
     pub kind: Kind,
     /// The moment at which the store ran it.
     pub ran: Option<u64>,
-    /// The items that it claimed, once it was committed.
-    pub claims: Vec<Seq>,
+    /// The items whose records it left claimed, once it was committed.
+    pub claims: Vec<Claim>,
+}
+
+/// A record that says `claimed` was written under a fence (R25).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The item.
+    pub seq: Seq,
+    /// The attempt that it claims.
+    pub attempt: u32,
+    /// The store did not have this claim before: it is not a repeat, nor another write about a claimed item.
+    pub fresh: bool,
 }
 
 /// Kinds of storage requests.
@@ -295,12 +308,8 @@ impl Facts {
             (Effect::Persist { fence, writes, .. }, Input::Persisted { result: Ok(committed), .. }) => {
                 let stamp = Stamp { moment: self.moment, at_ms: self.now_ms, by: Some(by), fence: *fence };
                 for (write, result) in writes.iter().zip(&committed.results) {
-                    if let Some(seq) = self.wrote(write, *result, stamp)
-                        && fence.is_some()
-                        && self.rows.get(&seq).is_some_and(Row::is_claimed)
-                    {
-                        claims.push(seq);
-                    }
+                    let claim = self.wrote(write, *result, stamp);
+                    claims.extend(claim.filter(|_| fence.is_some()));
                 }
             }
             (Effect::Acquire { .. }, Input::Loaded { result: Ok(snapshot), .. }) => {
@@ -317,19 +326,19 @@ impl Facts {
         }
     }
 
-    /// A write was committed; the place that it put or inserted, if it did.
-    fn wrote(&mut self, write: &Write, result: WriteResult, stamp: Stamp) -> Option<Seq> {
+    /// A write was committed; the claim that it left, if it did.
+    fn wrote(&mut self, write: &Write, result: WriteResult, stamp: Stamp) -> Option<Claim> {
         match (write, result) {
             (
                 Write::Insert { record, .. } | Write::RetryFailure { record, .. },
                 WriteResult::Inserted(seq),
             ) => {
                 self.insert(seq, Arc::from(Arc::clone(record)), stamp);
-                Some(seq)
+                self.claim(seq, None)
             }
             (Write::Put { seq, record }, WriteResult::Done) => {
-                self.put(*seq, Arc::from(Arc::clone(record)), stamp);
-                Some(*seq)
+                let before = self.put(*seq, Arc::from(Arc::clone(record)), stamp);
+                self.claim(*seq, before)
             }
             (Write::Delete { seq, outcome }, WriteResult::Done) => {
                 self.end(*seq, How::Deleted(outcome.clone()), stamp);
@@ -349,6 +358,12 @@ impl Facts {
         }
     }
 
+    /// The claim that a row now holds; `before` is the one that it held.
+    fn claim(&self, seq: Seq, before: Option<u32>) -> Option<Claim> {
+        let attempt = self.rows.get(&seq)?.claimed()?;
+        Some(Claim { seq, attempt, fresh: before != Some(attempt) })
+    }
+
     fn insert(&mut self, seq: Seq, record: Arc<[u8]>, stamp: Stamp) {
         let (item, readable) = self.read(seq, &record);
         if let Some(item) = &item {
@@ -357,17 +372,21 @@ impl Facts {
             self.join(seq, &item.key, item.barrier);
         }
         self.through = self.through.max(seq);
-        self.rows.insert(seq, Row { item, readable, record, inserted: stamp, written: stamp });
+        self.rows
+            .insert(seq, Row { item, readable, record, inserted: stamp, written: stamp, rekeyed: false });
     }
 
-    fn put(&mut self, seq: Seq, record: Arc<[u8]>, stamp: Stamp) {
+    /// A row is written anew; the attempt that it said was claimed before, if any.
+    fn put(&mut self, seq: Seq, record: Arc<[u8]>, stamp: Stamp) -> Option<u32> {
         let (item, readable) = self.read(seq, &record);
-        let Some(row) = self.rows.get_mut(&seq) else { return };
+        let row = self.rows.get_mut(&seq)?;
+        let claimed = row.claimed();
         let before = std::mem::replace(&mut row.item, item);
         (row.readable, row.record, row.written) = (readable, record, stamp);
         let lanes_of = |item: &Option<Item>| item.as_ref().map(|item| (item.key.clone(), item.barrier));
         let (before, after) = (lanes_of(&before), lanes_of(&row.item));
         if before != after {
+            row.rekeyed = true;
             if let Some((key, _)) = before {
                 self.leave(seq, &key);
             }
@@ -375,6 +394,7 @@ impl Facts {
                 self.join(seq, &key, barrier);
             }
         }
+        claimed
     }
 
     fn end(&mut self, seq: Seq, how: How, ended: Stamp) {
@@ -432,7 +452,7 @@ impl Facts {
         for (seq, record) in stored {
             match self.rows.get(&seq) {
                 Some(row) if row.record == record => {}
-                Some(_) => self.put(seq, record, stamp),
+                Some(_) => drop(self.put(seq, record, stamp)),
                 None => {
                     self.gone.remove(&seq);
                     self.insert(seq, record, stamp);
@@ -456,7 +476,13 @@ impl Row {
     /// Whether its record says that an attempt is claimed (R25).
     #[must_use]
     pub fn is_claimed(&self) -> bool {
-        self.item.as_ref().is_some_and(|item| item.claimed)
+        self.claimed().is_some()
+    }
+
+    /// The attempt that its record says is claimed, if any (R25).
+    #[must_use]
+    pub fn claimed(&self) -> Option<u32> {
+        self.item.as_ref().filter(|item| item.claimed).map(|item| item.retry_count)
     }
 
     /// The id of its item.
@@ -490,7 +516,7 @@ impl PageFacts {
                 let asked = self.asked.take_if(|asked| asked.op == *op && asked.kind == Kind::Persist);
                 if let (Some(Asked { at_ms, ran: Some(ran), claims, .. }), Ok(_)) = (asked, result) {
                     let proof = Proof { asked_ms: at_ms, ran, came_ms: now_ms, claim: true };
-                    self.proofs.extend(claims.into_iter().map(|seq| (seq, proof)));
+                    self.proofs.extend(claims.into_iter().map(|claim| (claim.seq, proof)));
                 }
             }
             Input::Resolved { attempt, .. } => drop(self.flights.remove(attempt)),
