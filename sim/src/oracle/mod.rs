@@ -4,8 +4,13 @@
 //! so far amount to; it keeps what else it must remember itself, apart from the core, and says precisely
 //! what it compared to what.
 
+pub mod backoff;
 pub mod bounds;
 pub mod calls;
+pub mod claim;
+pub mod concurrency;
+pub mod deleted;
+pub mod durability;
 pub mod election;
 pub mod facts;
 pub mod fencing;
@@ -13,9 +18,13 @@ pub mod hook;
 pub mod idempotency;
 pub mod kept;
 pub mod liveness;
+pub mod order;
 pub mod outcome;
 mod per_tab;
 pub mod settle_once;
+pub mod stored_bytes;
+#[cfg(test)]
+mod tamper;
 #[cfg(test)]
 mod tampered;
 pub mod view;
@@ -53,6 +62,13 @@ pub fn all(scenario: &Scenario) -> Vec<Box<dyn Oracle>> {
         Box::new(outcome::Outcomes::default()),
         Box::new(settle_once::SettleOnce::default()),
         Box::new(view::View::default()),
+        Box::new(durability::Durability::default()),
+        Box::new(claim::Claim::default()),
+        Box::new(order::Order::default()),
+        Box::new(concurrency::Concurrency::default()),
+        Box::new(backoff::Backoff::default()),
+        Box::new(stored_bytes::StoredBytes),
+        Box::new(deleted::Deleted::default()),
         Box::new(liveness::Liveness),
     ]
 }
