@@ -78,7 +78,7 @@ impl Default for Options {
 
 /// What the `beforeRetry` hook does (R17).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum HookStyle {
     /// There is none.
     None,
@@ -90,7 +90,7 @@ pub enum HookStyle {
 
 /// How tabs agree on a leader (R26).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Leadership {
     /// A queued lock; messages for ping and steal.
     Locks,
@@ -112,7 +112,7 @@ pub struct Step {
 
 /// What is done in a tab.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Action {
     // The app.
     /// Enqueues the item `iN` (R1).
@@ -188,7 +188,7 @@ pub struct Fault {
 /// What triggers a fault: a time, an effect by its number, or an attempt. None of them moves if other
 /// steps or faults are deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum When {
     /// At this time, in this tab (or for all, if the fault is not one of a tab).
     At {
@@ -217,7 +217,7 @@ pub enum When {
 
 /// The kinds of effects that faults can name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum EffectKind {
     /// Any effect at all.
     Any,
@@ -239,7 +239,7 @@ pub enum EffectKind {
 
 /// What goes wrong. A fault that does not fit what triggered it does nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum What {
     // Network: on an attempt, or the n-th `Dispatch`.
     /// The request is lost; nothing answers.
@@ -386,7 +386,7 @@ pub enum What {
 
 /// What a `Retry-After` header says (R11).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum RetryAfter {
     /// Nothing.
     None,
@@ -400,7 +400,7 @@ pub enum RetryAfter {
 
 /// A row that this build cannot read as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Strange {
     /// Bytes that are no JSON (R24).
     Garbage,

@@ -139,6 +139,7 @@ impl Outbox {
             if let Some(entry) = self.entries.get_mut(seq) {
                 entry.flags.frozen = false;
                 entry.flags.must_ask |= must_ask;
+                entry.flags.cleared &= !must_ask; // what an earlier answer allowed is asked anew
             }
             self.reconsider(seq);
         }
