@@ -360,7 +360,9 @@ impl Outbox {
             return self.refuse(local, Err(error.clone().into()), fx);
         }
         mutant!(BatchFails => {
-            return self.fail_all(jobs, error, fence, fx);
+            if class == Class::Insert && !mixed {
+                return self.fail_all(jobs, error, fence, fx);
+            }
         });
         let callers_fail = jobs.iter().all(|job| matches!(job, Job::Call(_)));
         for job in jobs.into_iter().rev() {
@@ -451,13 +453,13 @@ impl Outbox {
     /// A transaction of these writes, or a read, went well.
     fn storage_works(&mut self, jobs: &[Job], fx: &mut Effects) {
         let did = |class| jobs.iter().any(|job| job.class() == class);
+        if did(Class::Put) {
+            self.claim_the_unclaimed();
+        }
         let journal = &mut self.journal;
         journal.failing_since = None;
         if did(Class::Free) || !journal.has_free() {
             journal.retry.free = Retry::default();
-        }
-        if did(Class::Put) {
-            journal.unclaimed = None;
         }
         if did(Class::Put) || !journal.has_put() {
             journal.retry.put = Retry::default();

@@ -183,7 +183,9 @@ impl Outbox {
         let squashed = self.squashed.remove(&seq).unwrap_or_default();
         let own = (!entry.flags.told).then_some(&entry.item.id);
         match &outcome {
-            Outcome::Squashed { into } => self.hand_over(&entry.item.id, squashed, into, fx),
+            Outcome::Squashed { into } => {
+                self.hand_over(own.into_iter().cloned().chain(squashed).collect(), into, fx);
+            }
             outcome => Self::tell(own.into_iter().chain(&squashed), outcome, fx),
         }
         Self::view(fx, ViewChange::Left { place: Place::Stored(seq), outcome: Some(outcome.clone()) });
@@ -196,14 +198,13 @@ impl Outbox {
         }
     }
 
-    /// The survivor's outcome will be told to the waiters of `id` and of what was squashed into it; without
-    /// a survivor they are gone.
-    fn hand_over(&mut self, id: &ItemId, squashed: Vec<ItemId>, into: &ItemId, fx: &mut Effects) {
+    /// The survivor's outcome will be told to these waiters; without a survivor their items are gone.
+    fn hand_over(&mut self, ids: Vec<ItemId>, into: &ItemId, fx: &mut Effects) {
         let Some(&Place::Stored(survivor)) = self.ids.find(into) else {
-            return Self::tell(core::iter::once(id).chain(&squashed), &Outcome::Gone, fx);
+            return Self::tell(ids.iter(), &Outcome::Gone, fx);
         };
         let handed = self.squashed.entry(survivor).or_default();
-        for id in core::iter::once(id.clone()).chain(squashed) {
+        for id in ids {
             if !handed.contains(&id) {
                 handed.push(id);
             }

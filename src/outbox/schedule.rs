@@ -408,6 +408,16 @@ impl Outbox {
         self.journal.want.verify.insert(seq);
     }
 
+    /// Claims can be written again: the one that was to go without, and has not gone yet, is claimed (R2).
+    pub(super) fn claim_the_unclaimed(&mut self) {
+        let Some(seq) = self.journal.unclaimed.take() else { return };
+        if matches!(self.entries.get(seq), Some(entry) if entry.stage == Stage::Verifying) {
+            self.journal.want.verify.remove(&seq);
+            self.set_stage(seq, Stage::Claiming { requested: self.now });
+            self.journal.puts.insert(seq);
+        }
+    }
+
     /// While the store is full only that one item may be tried again; the next follows its delete.
     fn pump_unclaimed(&mut self) {
         let Some(seq) = self.journal.unclaimed else { return };

@@ -4,8 +4,7 @@
 //! - from the call to remove it on, unless that fails or finds nothing;
 //! - once its own transaction that deleted, buried or removed it is acknowledged;
 //! - once an answer of the store comes that was read after the end: a load of what changed, or an answer
-//!   about that very item;
-//! - once a poke that it can apply tells it.
+//!   about that very item.
 //!
 //! Between an end by another replica and the first of these, a dispatch is nobody's mistake (R29).
 

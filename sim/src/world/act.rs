@@ -1,8 +1,8 @@
 //! Carries out the scenario's steps and faults.
 
-use std::rc::Rc;
+use std::{collections::BTreeSet, rc::Rc};
 
-use outbox::{CallId, Input, ItemId, Trigger};
+use outbox::{CallId, Input, ItemId, Seq, Trigger};
 
 use super::{
     WORLD_TAB, number_of,
@@ -227,7 +227,10 @@ impl Play<'_> {
         for id in open {
             self.crash(id, 1_000);
         }
+        self.world.queue.drop_storage_requests();
         let commits = self.world.store.lose_power(commits);
+        let rows: BTreeSet<Seq> = self.world.store.memory().rows().map(|(seq, _)| seq).collect();
+        self.world.planted.retain(|seq| rows.contains(seq));
         self.struck(tab, What::PowerLoss { commits });
         self.see(&Moment::Undone { commits });
     }

@@ -103,6 +103,11 @@ impl Queue {
         self.events.insert((at_ms, entity, *n), event);
     }
 
+    /// Storage requests that have not been run are lost with the power.
+    pub(super) fn drop_storage_requests(&mut self) {
+        self.events.retain(|_, event| !matches!(event, Event::RunStorage { .. }));
+    }
+
     /// The next event and its time.
     pub(super) fn pop(&mut self) -> Option<(u64, Event)> {
         let ((at_ms, ..), event) = self.events.pop_first()?;
