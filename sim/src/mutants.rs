@@ -63,7 +63,7 @@ pub fn catalogue() -> Vec<Entry> {
         entry(M::EpochNotRaised, "fencing", 200),
         entry(M::FenceByOrder, "fencing", 2_000),
         entry(M::FencedStaysLeader, "bounds", 200),
-        entry(M::BatchFails, "durability", 500),
+        entry(M::BatchFails, "calls", 500),
         entry(M::PutRecreates, "durability", 1_000),
         entry(M::OldKeyOnRewrite, "idempotency", 500),
         entry(M::EarlierEpochSettles, "settle-once", 2_000),

@@ -49,6 +49,8 @@ pub struct Options {
     pub timer_ms: (u64, u64),
     /// How long the hook takes: least and most.
     pub hook_ms: (u64, u64),
+    /// Whether a cancelled attempt's reply is dropped; else it comes all the same, late (R14).
+    pub aborts: bool,
     /// Whether the server honours idempotency keys (R29).
     pub keyed: bool,
     /// Whether a loss of power may undo commits that were acknowledged (opt-in: relaxed durability).
@@ -70,6 +72,7 @@ impl Default for Options {
             message_ms: (1, 1),
             timer_ms: (0, 0),
             hook_ms: (1, 1),
+            aborts: true,
             keyed: true,
             relaxed: false,
         }

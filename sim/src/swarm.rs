@@ -32,7 +32,9 @@ pub fn swarm(seed: u64) -> Scenario {
 #[must_use]
 pub fn swarm_of(app: &dyn Workload, seed: u64) -> Scenario {
     let mut draw = Chance(Streams::new(seed).rng(0, Draw::Swarm, 0));
-    let options = options(&mut draw);
+    let mut options = options(&mut draw);
+    // A stream of its own: it came later, and moves no other draw.
+    options.aborts = Streams::new(seed).within((0, 2), 1, Draw::Swarm, 0) > 0;
     let length_ms = draw.within(10_000, LENGTH_MS);
     let mut steps = Vec::new();
     let items = workload(app, &mut draw, &options, length_ms, &mut steps);
@@ -86,6 +88,7 @@ fn options(draw: &mut Chance) -> Options {
         message_ms: draw.of(&[(0, 0), (0, 3), (1, 100)]),
         timer_ms: draw.of(&[(0, 0), (0, 4), (0, 50)]),
         hook_ms: draw.of(&[(0, 0), (1, 50), (100, 2_000)]),
+        aborts: true,
         keyed: !draw.one_in(6),
         relaxed: draw.one_in(12),
     }

@@ -1,16 +1,19 @@
-//! Calls (R1, R15, R18, R20): each call has one reply, nobody else has any, and a reply is true: `Done(true)`
+//! Calls (R1, R4, R15, R18, R20): each call has one reply, nobody else has any, and a reply is true: `Done(true)`
 //! if the store did it, `Done(false)` if the store had nothing to do.
 //!
 //! | after | compared |
 //! |---|---|
 //! | a reply | that its call is open; what it says, with what the store answered since the call |
 //!
+//! An enqueue that fails because the store refused it was refused alone: others in its transaction are not to
+//! suffer from one (R4).
+//!
 //! A page that was told that a write of the call may or may not have been committed cannot know.
 
 use std::collections::BTreeMap;
 
 use outbox::{
-    CallId, Effect, Input, ItemId, Reply,
+    CallError, CallId, Effect, Input, ItemId, Reply,
     storage::{StorageError, Write, WriteResult},
 };
 
@@ -21,6 +24,8 @@ use crate::{moment::Moment, world::World};
 #[derive(Debug, Default)]
 pub struct Calls {
     pages: PerTab<BTreeMap<CallId, Call>>,
+    /// How many writes the last transaction had that each page was refused.
+    refused: PerTab<usize>,
 }
 
 #[derive(Debug)]
@@ -52,7 +57,7 @@ impl Oracle for Calls {
     }
 
     fn rules(&self) -> &'static [&'static str] {
-        &["R1", "R15", "R18", "R20"]
+        &["R1", "R4", "R15", "R18", "R20"]
     }
 
     fn see(&mut self, world: &World, facts: &Facts, moment: &Moment<'_>) -> Result<(), String> {
@@ -70,6 +75,16 @@ impl Oracle for Calls {
                 let Some(open) = self.pages.of(*tab).remove(call) else {
                     return Err(format!("t{tab}: call {} is replied to and is not open", call.0));
                 };
+                if matches!(result, Err(CallError::Storage(error)) if *error != StorageError::Unknown)
+                    && matches!(open.about, About::Insert | About::Retry(_))
+                    && *self.refused.of(*tab) != 1
+                {
+                    let together = self.refused.of(*tab);
+                    return Err(format!(
+                        "t{tab}: call {} fails with a transaction of {together} writes",
+                        call.0
+                    ));
+                }
                 if let Ok(reply) = result {
                     return open.check(world, facts, reply).map_err(|what| {
                         format!("t{tab}: call {} ({:?}) is told {reply:?}: {what}", call.0, open.about)
@@ -79,6 +94,9 @@ impl Oracle for Calls {
             Moment::Ran { tab, page, request: Effect::Persist { writes, .. }, answer, told }
                 if facts.page(*tab).is_some_and(|open| open.id.page == *page) =>
             {
+                if matches!(told, Input::Persisted { result: Err(_), .. }) {
+                    *self.refused.of(*tab) = writes.len();
+                }
                 let open = self.pages.of(*tab);
                 if !open.is_empty() {
                     ran(open, writes, answer, told);

@@ -144,6 +144,7 @@ impl Play<'_> {
         let mut way_ms = world.streams.within(network_ms, entity, Draw::Request, n);
         let mut plan = RequestPlan {
             reply_ms: world.streams.within(network_ms, entity, Draw::Reply, n),
+            even_if_cancelled: !world.scenario.options.aborts,
             ..RequestPlan::default()
         };
         let (mut lost, mut refused, mut twice_ms) = (false, !world.tabs[id.tab as usize].link, None);
