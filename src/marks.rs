@@ -80,7 +80,7 @@ mod catalogue {
         LateRefusal: "a late refusal settled its item (R14)",
         LateFailure: "a late failure was ignored (R14)",
         LateDecided: "a result came when the end was decided already (R14)",
-        OtherEpoch: "a result of another epoch was ignored (R14)",
+        OtherEpoch: "a leader ignored a result of another epoch (R14)",
         OldArgs: "a result of an attempt with older args was ignored (R14)",
         Buried: "a refusal left a failure record (R15)",
         FailureRetried: "a failure record became an item again (R15)",

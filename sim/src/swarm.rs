@@ -14,9 +14,11 @@ use crate::{
 };
 
 /// The longest time until the heal.
-const LENGTH_MS: u64 = 120_000;
+const LENGTH_MS: u64 = 60_000;
+/// Long enough for an item to fail ten times (R16).
+const STUBBORN_MS: u64 = 420_000;
 /// Operations of people, at least and at most.
-const OPERATIONS: (u64, u64) = (100, 200);
+const OPERATIONS: (u64, u64) = (100, 140);
 /// Effects of a kind that faults are drawn for, per tab.
 const EFFECTS: u32 = 120;
 /// Attempts of an item that faults are drawn for.
@@ -35,12 +37,16 @@ pub fn swarm_of(app: &dyn Workload, seed: u64) -> Scenario {
     let mut options = options(&mut draw);
     // A stream of its own: it came later, and moves no other draw.
     options.aborts = Streams::new(seed).within((0, 2), 1, Draw::Swarm, 0) > 0;
-    let length_ms = draw.within(10_000, LENGTH_MS);
+    let stubborn = draw.one_in(30);
+    let length_ms = if stubborn { STUBBORN_MS } else { draw.within(10_000, LENGTH_MS) };
     let mut steps = Vec::new();
     let items = workload(app, &mut draw, &options, length_ms, &mut steps);
     life(&mut draw, &options, length_ms, &mut steps);
     steps.sort_by_key(|step| step.at_ms);
-    let faults = if draw.one_in(8) { Vec::new() } else { faults(&mut draw, &options, length_ms, items) };
+    let mut faults = if draw.one_in(8) { Vec::new() } else { faults(&mut draw, &options, length_ms, items) };
+    if stubborn {
+        faults.extend(refused_ten_times(&mut draw, items));
+    }
     Scenario { seed, options, steps, faults, heal_at_ms: length_ms }
 }
 
@@ -184,19 +190,28 @@ fn faults(draw: &mut Chance, options: &Options, length_ms: u64, items: u32) -> V
 
 fn network(draw: &mut Chance, items: u32, faults: &mut Vec<Fault>) {
     let weights: Vec<u64> = (0..6).map(|_| draw.weight()).collect();
+    // A day's wait is a day of simulated idleness: seldom.
+    let absurd = draw.one_in(30);
     for item in 1..=items {
         for n in 1..=ATTEMPTS {
             let when = When::Attempt { item, n };
             for (class, &weight) in weights.iter().enumerate() {
                 if draw.strikes(weight) {
-                    faults.push(Fault { when, what: network_fault(draw, class) });
+                    faults.push(Fault { when, what: network_fault(draw, class, absurd) });
                 }
             }
         }
     }
 }
 
-fn network_fault(draw: &mut Chance, class: usize) -> What {
+/// Some items are refused a connection until they are stuck (R16).
+fn refused_ten_times(draw: &mut Chance, items: u32) -> Vec<Fault> {
+    let item = draw.within(1, items.into()) as u32;
+    let refuse = |n| Fault { when: When::Attempt { item, n }, what: What::Refuse };
+    (1..=12).map(refuse).collect()
+}
+
+fn network_fault(draw: &mut Chance, class: usize, absurd: bool) -> What {
     let wait_ms = draw.of(&[10, 500, 3_000, 20_000]);
     match class {
         0 => draw.of(&[What::LoseRequest, What::Refuse]),
@@ -210,8 +225,8 @@ fn network_fault(draw: &mut Chance, class: usize) -> What {
         ]),
         4 => {
             let retry_after = match draw.below(60) {
-                0 => RetryAfter::Absurd,
-                1..20 => RetryAfter::Seconds(draw.of(&[1, 5, 90])),
+                0 if absurd => RetryAfter::Absurd,
+                0..20 => RetryAfter::Seconds(draw.of(&[1, 5, 90])),
                 20..40 => RetryAfter::Date(draw.of(&[0, 3, 100])),
                 _ => RetryAfter::None,
             };
@@ -300,7 +315,9 @@ fn timed_fault(draw: &mut Chance, options: &Options, class: usize) -> What {
         ]),
         3 => draw.of(&[What::Freeze { for_ms }, What::Crash { reopen_ms: for_ms }, What::Suspend { for_ms }]),
         _ if options.relaxed => What::PowerLoss { commits: draw.within(0, 4) as u32 },
-        _ if draw.one_in(40) => What::StoreMadeAnew,
-        _ => What::StepClock { by_ms: draw.of(&[-63_000_000_000, -5_000, 3_000, 94_000_000_000]) },
+        _ if draw.one_in(12) => What::StoreMadeAnew,
+        // Years back: what is left of a Retry-After is then clamped to a day (R30).
+        _ if draw.one_in(60) => What::StepClock { by_ms: -63_000_000_000 },
+        _ => What::StepClock { by_ms: draw.of(&[-5_000, 3_000, 94_000_000_000]) },
     }
 }

@@ -29,7 +29,7 @@ impl Outbox {
         // A result counts only in the epoch that dispatched it (R14).
         let epochs = |epoch| epoch != attempt.epoch && !mutant!(EarlierEpochSettles);
         if self.fence().is_none_or(|fence| epochs(fence.epoch)) {
-            sometimes!(OtherEpoch);
+            sometimes!(OtherEpoch, self.is_leading());
             return;
         }
         let Some(entry) = self.entries.get(attempt.seq) else { return };
