@@ -66,7 +66,7 @@ pub fn catalogue() -> Vec<Entry> {
         entry(M::BatchFails, "calls", 500),
         entry(M::PutRecreates, "durability", 1_000),
         entry(M::OldKeyOnRewrite, "idempotency", 500),
-        entry(M::EarlierEpochSettles, "settle-once", 2_000),
+        entry(M::EarlierEpochSettles, "settle-once", 6_000),
         entry(M::PokeFromAnywhere, "outcomes", 200),
         entry(M::TimerInThePast, "bounds", 10),
         entry(M::ViewByArrival, "view", 10),

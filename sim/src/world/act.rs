@@ -204,7 +204,8 @@ impl Play<'_> {
     }
 
     fn plant(&mut self, strange: Strange) {
-        let n = self.world.planted.len();
+        let n = self.world.plants;
+        self.world.plants += 1;
         let record = match strange {
             Strange::Garbage => "not json at all".to_string(),
             Strange::NewerVersion => format!(

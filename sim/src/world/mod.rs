@@ -65,6 +65,8 @@ pub struct World {
     pub healed: bool,
     /// Rows that nobody in this world enqueued.
     pub planted: BTreeSet<Seq>,
+    /// How many there were: each has an id of its own.
+    plants: u32,
     /// How far the wall clock was stepped.
     wall_step_ms: i64,
     /// Which step each `iN` comes from is its number; how often each was dispatched.
@@ -96,6 +98,7 @@ impl World {
             locks: Locks::default(),
             healed: false,
             planted: BTreeSet::new(),
+            plants: 0,
             wall_step_ms: 0,
             dispatched: BTreeMap::new(),
             retried: 0,
