@@ -1,11 +1,6 @@
 //! Backoff with jitter, and every other drawn wait: pure functions of a seed (R10, R13).
 
-use rand_chacha::{
-    ChaCha8Rng,
-    rand_core::{Rng, SeedableRng},
-};
-
-use crate::{item::Seq, mutants::mutant, storage::StoreId};
+use crate::{draw::draw64, item::Seq, mutants::mutant, storage::StoreId};
 
 /// The longest backoff (R10).
 pub(crate) const CAP_MS: u64 = 60_000;
@@ -51,5 +46,5 @@ pub(crate) fn uniform(seed: StoreId, seq: Seq, attempt: u32, draw: Draw, max: u6
         Draw::Spread => 1,
         Draw::Patience => 2,
     };
-    ChaCha8Rng::from_seed(key).next_u64() % (max + 1)
+    draw64(&key) % (max + 1)
 }

@@ -12,6 +12,7 @@ extern crate alloc;
 mod backoff;
 mod before_retry;
 mod config;
+mod draw;
 mod effect;
 mod error;
 mod explain;

@@ -2,14 +2,10 @@
 
 use alloc::{string::String, vec::Vec};
 
-use rand_chacha::{
-    ChaCha8Rng,
-    rand_core::{Rng, SeedableRng},
-};
 use serde::{Deserialize, Serialize};
 
 use super::{ElectionConfig, ElectionEffect, ElectionInput, ElectionMessage, Says};
-use crate::{error::ConfigError, time::Timestamp};
+use crate::{draw::draw64, error::ConfigError, time::Timestamp};
 
 /// The state machine of one replica. How it works: see the head of [`lease`](super).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -258,7 +254,7 @@ impl Election {
         let mut seed = [0; 32];
         seed[..8].copy_from_slice(&self.config.seed.to_le_bytes());
         seed[8..16].copy_from_slice(&self.round.to_le_bytes());
-        ChaCha8Rng::from_seed(seed).next_u64() % self.config.max_delay_ms
+        draw64(&seed) % self.config.max_delay_ms
     }
 
     fn claim(&mut self, effects: &mut Vec<ElectionEffect>) {
