@@ -5,18 +5,18 @@
 
 use core::hash::{Hash, Hasher};
 
-use indexmap::{Equivalent, IndexMap};
+use hashbrown::{Equivalent, HashMap};
 
 #[derive(Clone, Debug)]
-pub(crate) struct Index<K, V>(IndexMap<K, V, foldhash::fast::FixedState>);
+pub(crate) struct Index<K, V>(HashMap<K, V, foldhash::fast::FixedState>);
 
 impl<K, V> Default for Index<K, V> {
     fn default() -> Self {
-        Self(IndexMap::default())
+        Self(HashMap::default())
     }
 }
 
-impl<K: Hash + Eq + Clone, V: PartialEq> Index<K, V> {
+impl<K: Hash + Eq, V: PartialEq> Index<K, V> {
     pub(crate) fn insert(&mut self, key: K, value: V) -> Option<V> {
         self.0.insert(key, value)
     }
@@ -26,9 +26,9 @@ impl<K: Hash + Eq + Clone, V: PartialEq> Index<K, V> {
     }
 
     /// Takes `key` out, if it leads to `value`.
-    pub(crate) fn remove(&mut self, key: &K, value: &V) {
-        if let Some(other) = self.0.swap_remove(key).filter(|found| found != value) {
-            self.0.insert(key.clone(), other);
+    pub(crate) fn remove<Q: Hash + Equivalent<K> + ?Sized>(&mut self, key: &Q, value: &V) {
+        if let Some((key, other)) = self.0.remove_entry(key).filter(|(_, found)| found != value) {
+            self.0.insert(key, other);
         }
     }
 
