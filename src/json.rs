@@ -56,7 +56,7 @@ impl Json {
 
     /// The fields of an object: names and values as they are written. None if it is no object.
     pub(crate) fn fields(&self) -> Fields<'_> {
-        Fields { rest: self.0.strip_prefix('{').unwrap_or_default() }
+        Fields { text: &self.0, at: if self.0.starts_with('{') { 1 } else { self.0.len() } }
     }
 
     /// The text.
@@ -117,7 +117,8 @@ impl<'de> Deserialize<'de> for Json {
 
 /// Walks over valid text; parses nothing.
 pub(crate) struct Fields<'a> {
-    rest: &'a str,
+    text: &'a str,
+    at: usize,
 }
 
 impl<'a> Iterator for Fields<'a> {
@@ -131,20 +132,25 @@ impl<'a> Iterator for Fields<'a> {
 
 impl<'a> Fields<'a> {
     fn value(&mut self) -> Option<&'a str> {
-        let rest = self.rest.trim_start_matches([',', ':', ' ', '\n', '\t', '\r']);
-        let (value, rest) = rest.split_at(value_len(rest));
-        self.rest = rest;
-        (!value.is_empty()).then_some(value)
+        let bytes = self.text.as_bytes();
+        let mut start = self.at;
+        while matches!(bytes.get(start), Some(b',' | b':' | b' ' | b'\n' | b'\t' | b'\r')) {
+            start += 1;
+        }
+        self.at = value_end(bytes, start);
+        self.text.get(start..self.at).filter(|value| !value.is_empty())
     }
 }
 
-/// How long the value is that `text` begins with.
-fn value_len(text: &str) -> usize {
-    let bytes = text.as_bytes();
-    let (mut at, mut depth) = (0, 0usize);
+/// Where the value ends that begins at `start`.
+fn value_end(bytes: &[u8], start: usize) -> usize {
+    if bytes.get(start) == Some(&b'"') {
+        return string_end(bytes, start);
+    }
+    let (mut at, mut depth) = (start, 0usize);
     while let Some(byte) = bytes.get(at) {
         match byte {
-            b'"' => at += string_len(&bytes[at..]) - 1,
+            b'"' => at = string_end(bytes, at) - 1,
             b'{' | b'[' => depth += 1,
             b'}' | b']' if depth > 0 => depth -= 1,
             b'}' | b']' | b',' | b':' | b' ' | b'\n' | b'\t' | b'\r' if depth == 0 => return at,
@@ -155,15 +161,15 @@ fn value_len(text: &str) -> usize {
     bytes.len()
 }
 
-/// How long the string is that `bytes` begin with, quotes and all.
-fn string_len(bytes: &[u8]) -> usize {
-    let mut at = 1;
-    while let Some(skip) = bytes[at..].iter().position(|byte| matches!(byte, b'"' | b'\\')) {
-        at += skip;
-        if bytes[at] == b'"' {
-            return at + 1;
+/// Where the string ends that begins at `start`, quotes and all.
+fn string_end(bytes: &[u8], start: usize) -> usize {
+    let mut at = start + 1;
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'"' => return at + 1,
+            b'\\' => at += 2, // and what it escapes
+            _ => at += 1,
         }
-        at += 2; // a backslash, and what it escapes
     }
     bytes.len()
 }

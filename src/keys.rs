@@ -21,11 +21,20 @@ pub const MAX_KEY_BYTES: usize = 1024;
 /// Serialised as an array of strings, or the bare string `"unknown"`; so a key that is spelled
 /// "unknown" does not collide with the lane.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key(Option<Arc<[Arc<str>]>>);
+pub struct Key(Names);
+
+/// One text is not worth a list of its own.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Names {
+    Unknown,
+    One(Arc<str>),
+    /// Two or more.
+    Many(Arc<[Arc<str>]>),
+}
 
 impl Key {
     /// The serial lane of items without a key.
-    pub const UNKNOWN: Self = Self(None);
+    pub const UNKNOWN: Self = Self(Names::Unknown);
 
     /// One key.
     ///
@@ -34,7 +43,7 @@ impl Key {
     pub fn one(key: impl Into<Arc<str>>) -> Result<Self, InputError> {
         let key = key.into();
         InputError::check_len("key", key.len(), MAX_KEY_BYTES, "bytes")?;
-        Ok(Self(Some(Arc::new([key]))))
+        Ok(Self(Names::One(key)))
     }
 
     /// Several keys, in order, duplicates counted once; none → `unknown`.
@@ -51,7 +60,11 @@ impl Key {
             }
             InputError::check_len("key", unique.len(), MAX_KEYS, "keys")?;
         }
-        if unique.is_empty() { Ok(Self::UNKNOWN) } else { Ok(Self(Some(unique.into()))) }
+        Ok(Self(match unique.len() {
+            0 => Names::Unknown,
+            1 => Names::One(unique.swap_remove(0)),
+            _ => Names::Many(unique.into()),
+        }))
     }
 
     /// From a JSON value as a call or a key extractor gives it: a string, an integer within ±(2^53−1),
@@ -71,9 +84,14 @@ impl Key {
         // The last of a repeated field counts, as in `JSON.parse`.
         let (mut id, mut ids) = (None, None);
         for (name, value) in args.fields() {
-            match text_of(name).as_deref() {
-                Some("id") => id = Some(value),
-                Some("ids") => ids = Some(value),
+            match name {
+                r#""id""# => id = Some(value),
+                r#""ids""# => ids = Some(value),
+                escaped if escaped.contains('\\') => match text_of(escaped).as_deref() {
+                    Some("id") => id = Some(value),
+                    Some("ids") => ids = Some(value),
+                    _ => {}
+                },
                 _ => {}
             }
         }
@@ -88,13 +106,24 @@ impl Key {
     /// The real keys; empty for `unknown`.
     #[must_use]
     pub fn keys(&self) -> &[Arc<str>] {
-        self.0.as_deref().unwrap_or_default()
+        match &self.0 {
+            Names::Unknown => &[],
+            Names::One(key) => core::slice::from_ref(key),
+            Names::Many(keys) => keys,
+        }
+    }
+
+    /// Holds its one key by `text`, which says the same, so that a lane's items share it.
+    pub(crate) fn share(&mut self, text: &Arc<str>) {
+        if let Names::One(key) = &mut self.0 {
+            key.clone_from(text);
+        }
     }
 
     /// Whether this is the lane of items without a key.
     #[must_use]
     pub fn is_unknown(&self) -> bool {
-        self.0.is_none()
+        matches!(self.0, Names::Unknown)
     }
 
     /// Whether the two name a lane in common.
@@ -114,18 +143,16 @@ impl Key {
 
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            None => f.write_str("unknown"),
-            Some(keys) => f.write_str(&keys.join("+")),
-        }
+        if self.is_unknown() { f.write_str("unknown") } else { f.write_str(&self.keys().join("+")) }
     }
 }
 
 impl Serialize for Key {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match &self.0 {
-            None => serializer.serialize_str("unknown"),
-            Some(keys) => keys.serialize(serializer),
+        if self.is_unknown() {
+            serializer.serialize_str("unknown")
+        } else {
+            self.keys().serialize(serializer)
         }
     }
 }

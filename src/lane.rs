@@ -14,19 +14,19 @@ use crate::{index::Index, item::Seq, keys::Key, mutants::mutant, sorted::Sorted}
 pub(crate) struct LaneSet {
     lanes: Vec<Lane>,
     free: Vec<LaneId>,
-    by_key: Index<LaneKey, LaneId>,
+    by_key: Index<Arc<str>, LaneId>,
+    unknown: Option<LaneId>,
 }
 
 /// A real key, or `None` for the lane `unknown`.
-pub(crate) type LaneKey = Option<Arc<str>>;
+pub(crate) type LaneKey<'a> = Option<&'a Arc<str>>;
 
 pub(crate) type LaneId = u32;
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct Lane {
-    key: LaneKey,
-    /// The key of an item that is in this lane alone: the others of its kind share its text.
-    alone: Option<Key>,
+    /// `None` for the lane `unknown`, and while the lane is free.
+    key: Option<Arc<str>>,
     queue: Sorted<Seq>,
     /// The item of this lane that is claimed, in flight or settling.
     busy: Option<Seq>,
@@ -49,10 +49,10 @@ impl Places {
 }
 
 /// The lanes that a key names.
-pub(crate) fn lane_keys(key: &Key) -> impl Iterator<Item = LaneKey> + '_ {
+pub(crate) fn lane_keys(key: &Key) -> impl Iterator<Item = LaneKey<'_>> {
     let unknown = key.is_unknown().then_some(None);
     let count = if mutant!(FirstKeyOnly) { 1 } else { usize::MAX };
-    unknown.into_iter().chain(key.keys().iter().cloned().map(Some)).take(count)
+    unknown.into_iter().chain(key.keys().iter().map(Some)).take(count)
 }
 
 impl LaneSet {
@@ -69,26 +69,31 @@ impl LaneSet {
         for &id in places.ids() {
             self.lanes[id as usize].queue.insert(seq);
         }
-        if let Places::One(id) = places {
-            key.clone_from(self.lanes[id as usize].alone.get_or_insert_with(|| key.clone()));
+        if let Places::One(id) = places
+            && let Some(text) = &self.lanes[id as usize].key
+        {
+            key.share(text);
         }
         places
     }
 
-    fn lane_for(&mut self, key: LaneKey) -> LaneId {
-        if let Some(&id) = self.by_key.find(&key) {
+    fn find(&self, key: LaneKey<'_>) -> Option<LaneId> {
+        key.map_or(self.unknown, |key| self.by_key.find(key).copied())
+    }
+
+    fn lane_for(&mut self, key: LaneKey<'_>) -> LaneId {
+        if let Some(id) = self.find(key) {
             return id;
         }
-        let lane = Lane { key: key.clone(), alone: None, queue: Sorted::default(), busy: None };
-        let id = if let Some(id) = self.free.pop() {
-            self.lanes[id as usize] = lane;
-            id
-        } else {
-            let id = LaneId::try_from(self.lanes.len()).expect("fewer than 2^32 lanes fit in memory");
-            self.lanes.push(lane);
-            id
-        };
-        self.by_key.insert(key, id);
+        let id = self.free.pop().unwrap_or_else(|| {
+            self.lanes.push(Lane::default());
+            LaneId::try_from(self.lanes.len() - 1).expect("fewer than 2^32 lanes fit in memory")
+        });
+        self.lanes[id as usize].key = key.cloned();
+        match key {
+            Some(key) => drop(self.by_key.insert(Arc::clone(key), id)),
+            None => self.unknown = Some(id),
+        }
         id
     }
 
@@ -101,10 +106,12 @@ impl LaneSet {
                 lane.busy = None;
             }
             if lane.queue.is_empty() {
-                lane.alone = None;
-                let key = lane.key.take();
-                self.by_key.remove(&key, &id);
-                self.free.push(id);
+                lane.busy = None;
+                match lane.key.take() {
+                    Some(key) => self.by_key.remove(&key, &id),
+                    None => self.unknown = None,
+                }
+                self.free.push(id); // with the memory of its queue
             }
         }
     }
@@ -158,8 +165,8 @@ impl LaneSet {
     }
 
     /// Whether any item is in a lane of `key`.
-    pub(crate) fn is_occupied(&self, key: &LaneKey) -> bool {
-        self.by_key.find(key).is_some()
+    pub(crate) fn is_occupied(&self, key: LaneKey<'_>) -> bool {
+        self.find(key).is_some()
     }
 
     /// The first item of a lane.

@@ -301,7 +301,7 @@ impl Outbox {
         let open = self.may_send() == Send::Yes && self.slots.has_room(self.now, false);
         let calm = !self.journal.separate && self.journal.unclaimed.is_none() && !self.queues.has_ready();
         let barrier_ahead = || if item.barrier { !self.is_empty() } else { !self.barriers.is_empty() };
-        let free = |lane| !self.lanes.is_occupied(&lane);
+        let free = |lane| !self.lanes.is_occupied(lane);
         // Last, as it looks at all that is being written; if all else holds, that is little.
         let is_ahead = |writing: &Writing| writing.item.barrier || writing.item.key.meets(&item.key);
         let first = || !self.writing.values().any(is_ahead);
