@@ -76,7 +76,7 @@ impl Outbox {
 
     fn committed(
         &mut self,
-        jobs: Vec<Job>,
+        mut jobs: Vec<Job>,
         answer: bool,
         since: Timestamp,
         committed: &Committed,
@@ -85,9 +85,10 @@ impl Outbox {
         self.storage_works(&jobs, fx);
         let change = committed.change;
         let mut done = Done { shared: self.config.shared, ..Done::default() };
-        for (job, result) in jobs.into_iter().zip(&committed.results) {
+        for (job, result) in jobs.drain(..).zip(&committed.results) {
             self.job_done(job, *result, since, &mut done, fx);
         }
+        self.journal.reuse(jobs);
         if answer {
             self.journal.answer = None;
             self.answer_is_durable();
@@ -131,11 +132,11 @@ impl Outbox {
             Job::Insert(local) => match result {
                 WriteResult::Inserted(seq) => {
                     done.changed(seq);
-                    done.more |= self.writing.get(&local).is_some_and(|writing| writing.failure.is_some());
+                    done.more |= self.writing.get(local).is_some_and(|writing| writing.failure.is_some());
                     self.stored(local, seq, since, fx);
                 }
                 WriteResult::Duplicate => {
-                    let Some(id) = self.writing.get(&local).map(|writing| writing.item.id.clone()) else {
+                    let Some(id) = self.writing.get(local).map(|writing| writing.item.id.clone()) else {
                         return;
                     };
                     self.refuse(local, Err(CallError::Duplicate { id }), fx);
@@ -228,7 +229,7 @@ impl Outbox {
 
     /// An insert is durable: the item takes its place.
     fn stored(&mut self, local: u64, seq: Seq, since: Timestamp, fx: &mut Effects) {
-        let Some(writing) = self.writing.remove(&local) else { return };
+        let Some(writing) = self.writing.remove(local) else { return };
         if let Some(failure) = &writing.failure {
             sometimes!(FailureRetried);
             self.failures.remove(failure);
@@ -286,7 +287,7 @@ impl Outbox {
     }
 
     fn requeue_insert(&mut self, local: u64) {
-        if let Some(writing) = self.writing.get_mut(&local) {
+        if let Some(writing) = self.writing.get_mut(local) {
             writing.in_flight = false;
             self.journal.inserts.push_front(local);
         }
@@ -298,7 +299,7 @@ impl Outbox {
         self.journal.want.doubt = true;
         for job in jobs.into_iter().rev() {
             if let Job::Insert(local) = job {
-                if let Some(writing) = self.writing.get_mut(&local) {
+                if let Some(writing) = self.writing.get_mut(local) {
                     writing.in_doubt = true; // never repeated; found by its id, or refused
                 }
                 continue;

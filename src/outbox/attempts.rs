@@ -28,7 +28,7 @@ impl Outbox {
     pub(super) fn resolved(&mut self, attempt: AttemptId, outcome: AttemptOutcome, fx: &mut Effects) {
         // A result counts only in the epoch that dispatched it (R14).
         let epochs = |epoch| epoch != attempt.epoch && !mutant!(EarlierEpochSettles);
-        if self.fence().is_none_or(|fence| epochs(fence.epoch)) {
+        if self.epoch().is_none_or(epochs) {
             sometimes!(OtherEpoch, self.is_leading());
             return;
         }

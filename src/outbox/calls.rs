@@ -4,8 +4,9 @@ use alloc::{string::String, sync::Arc, vec::Vec};
 
 use super::{
     Effects, Outbox,
-    entry::{Stage, Writing},
+    entry::Stage,
     journal::{CallKind, CallWrite},
+    writing::Writing,
 };
 use crate::{
     backoff,
@@ -90,8 +91,7 @@ impl Outbox {
                 return Self::reply(fx, call, Ok(Reply::Enqueued { id: item.id, seq }));
             }
         });
-        let local = self.next_local;
-        self.next_local += 1;
+        let local = self.writing.next();
         let place = Place::Writing(local);
         let born_claimed = self.can_be_born_claimed(&item).then_some(self.now);
         if born_claimed.is_some() {
@@ -108,13 +108,13 @@ impl Outbox {
         let removals = Vec::new();
         let writing =
             Writing { call, item, born_claimed, failure, removals, in_doubt: false, in_flight: false };
-        self.writing.insert(local, writing);
+        self.writing.push(writing);
         self.journal.inserts.push_back(local);
     }
 
     /// Forgets a writing item and its id; the caller decides what becomes of it.
     pub(super) fn take_writing(&mut self, local: u64) -> Option<Writing> {
-        let writing = self.writing.remove(&local)?;
+        let writing = self.writing.remove(local)?;
         self.ids.remove(&writing.item.id, &Place::Writing(local));
         Some(writing)
     }
@@ -133,7 +133,7 @@ impl Outbox {
     pub(super) fn remove(&mut self, call: CallId, id: ItemId, fx: &mut Effects) {
         match self.ids.find(&id).copied() {
             Some(Place::Writing(local)) => {
-                let writing = self.writing.get_mut(&local).expect("ids points at a writing item");
+                let writing = self.writing.get_mut(local).expect("ids points at a writing item");
                 return writing.removals.push(call);
             }
             Some(Place::Stored(seq)) => {

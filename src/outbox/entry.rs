@@ -1,13 +1,11 @@
-//! `Entry`: what a replica knows of one stored item, and `Writing`: of one whose insert is not durable yet.
+//! `Entry`: what a replica knows of one stored item.
 
-use alloc::{boxed::Box, sync::Arc, vec::Vec};
+use alloc::{boxed::Box, sync::Arc};
 
 use crate::{
     effect::ParkReason,
-    input::CallId,
-    item::{Item, ItemId, Outcome},
+    item::{Item, Outcome},
     lane::Places,
-    storage::Write,
     time::Timestamp,
 };
 
@@ -96,34 +94,6 @@ pub(super) enum Queued {
     Ready(Timestamp),
     /// Runnable, but the hook must be asked first.
     Hook,
-}
-
-/// An enqueue whose insert is not durable yet.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Writing {
-    pub(super) call: CallId,
-    pub(super) item: Arc<Item>,
-    /// Inserted with its first claim, holding a slot since then (R2).
-    pub(super) born_claimed: Option<Timestamp>,
-    /// Comes from this failure record (R15).
-    pub(super) failure: Option<ItemId>,
-    /// Removals asked for meanwhile: carried out when it is stored (R18).
-    pub(super) removals: Vec<CallId>,
-    /// The store could not tell whether it was committed (R4).
-    pub(super) in_doubt: bool,
-    /// It is part of the transaction in flight.
-    pub(super) in_flight: bool,
-}
-
-impl Writing {
-    /// The write that stores it.
-    pub(super) fn insert(&self, record: Arc<str>) -> Write {
-        let id = self.item.id.clone();
-        match self.failure.clone() {
-            None => Write::Insert { id, record },
-            Some(failure) => Write::RetryFailure { failure, id, record },
-        }
-    }
 }
 
 impl Entry {

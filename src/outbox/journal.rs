@@ -64,6 +64,10 @@ pub(super) struct Journal {
     pub(super) told_failing: bool,
     /// The one item that may be sent unclaimed because the store is full (R5).
     pub(super) unclaimed: Option<Seq>,
+
+    // Memory that the next transaction uses again; both are empty in between.
+    spare_jobs: Vec<Job>,
+    spare_text: String,
 }
 
 /// Reads that are wanted.
@@ -291,6 +295,18 @@ impl Journal {
         in_flight.chain(&self.calls)
     }
 
+    /// How many writes wait, but for the hook's answer.
+    fn waiting(&self) -> usize {
+        let bookkeeping = self.deletes.len() + self.buries.len() + self.puts.len();
+        bookkeeping + self.calls.len() + self.inserts.len()
+    }
+
+    /// Keeps the memory of a transaction's jobs for the next one's.
+    pub(super) fn reuse(&mut self, mut jobs: Vec<Job>) {
+        jobs.clear();
+        self.spare_jobs = jobs;
+    }
+
     /// Whether a write of [`Class::Free`] waits.
     pub(super) fn has_free(&self) -> bool {
         !(self.deletes.is_empty() && self.calls.is_empty())
@@ -380,7 +396,7 @@ impl Outbox {
     }
 
     fn request_read(&mut self, fx: &mut Effects) -> bool {
-        if !self.journal.retry.read.is_due(self.now) {
+        if self.journal.want.is_empty() || !self.journal.retry.read.is_due(self.now) {
             return false;
         }
         let want = &mut self.journal.want;
@@ -400,6 +416,7 @@ impl Outbox {
     fn request_write(&mut self, fx: &mut Effects) -> bool {
         let batch = self.next_batch();
         if batch.jobs.is_empty() {
+            self.journal.reuse(batch.jobs);
             return false;
         }
         let fence = if batch.fenced && !mutant!(ClaimNotFenced) { self.fence() } else { None };
@@ -410,7 +427,9 @@ impl Outbox {
 
     /// The next transaction: deletes and buries first, then puts, then inserts (R4).
     fn next_batch(&mut self) -> Batch {
-        let mut batch = Batch::default();
+        let jobs = core::mem::take(&mut self.journal.spare_jobs);
+        let writes = Vec::with_capacity(self.journal.waiting().min(MAX_WRITES));
+        let mut batch = Batch { jobs, writes, ..Batch::default() };
         let separate = self.journal.separate;
         let now = self.now;
         if self.journal.answer.is_some() && self.journal.retry.put.is_due(now) {
@@ -525,10 +544,10 @@ impl Outbox {
         }
     }
 
-    fn put_of(&self, seq: Seq) -> Option<(Job, Write, usize)> {
+    fn put_of(&mut self, seq: Seq) -> Option<(Job, Write, usize)> {
         let entry = self.entries.get(seq)?;
         let claim = matches!(entry.stage, Stage::Claiming { .. }).then_some(entry.item.retry_count);
-        let record = record::encode(&entry.item);
+        let record = record::encode_in(&mut self.journal.spare_text, &entry.item);
         let bytes = record.len();
         Some((Job::Put { seq, claim }, Write::Put { seq, record }, bytes))
     }
@@ -537,8 +556,8 @@ impl Outbox {
         let limit = if self.journal.separate { self.journal.insert_limit.max(1) } else { MAX_WRITES };
         for _ in 0..limit {
             let Some(&local) = self.journal.inserts.front() else { return };
-            if let Some(writing) = self.writing.get_mut(&local) {
-                let record = record::encode(&writing.item);
+            if let Some(writing) = self.writing.get_mut(local) {
+                let record = record::encode_in(&mut self.journal.spare_text, &writing.item);
                 let bytes = record.len();
                 if !batch.fits(bytes) {
                     return;

@@ -116,7 +116,7 @@ impl Outbox {
             }
         }
         let born_claimed = self.writing.iter().filter(|(_, writing)| !writing.in_flight);
-        let locals: Vec<u64> = born_claimed.map(|(&local, _)| local).collect();
+        let locals: Vec<u64> = born_claimed.map(|(local, _)| local).collect();
         for local in locals {
             self.unclaim_writing(local);
         }
@@ -126,7 +126,7 @@ impl Outbox {
 
     /// An insert goes again unclaimed (R4).
     pub(super) fn unclaim_writing(&mut self, local: u64) {
-        if let Some(writing) = self.writing.get_mut(&local)
+        if let Some(writing) = self.writing.get_mut(local)
             && writing.born_claimed.take().is_some()
         {
             let item = Arc::make_mut(&mut writing.item);

@@ -28,7 +28,7 @@ use crate::{
     error::ConfigError,
     index::Index,
     input::{Input, Trigger},
-    item::{FailureRecord, Item, ItemId, Seq},
+    item::{Epoch, FailureRecord, Item, ItemId, Seq},
     lane::LaneSet,
     mutants::mutant,
     sorted::Sorted,
@@ -53,9 +53,9 @@ mod schedule;
 mod slots;
 mod sync;
 mod triggers;
+mod writing;
 
 use entries::Entries;
-use entry::Writing;
 use failures::Failures;
 use hook::Hook;
 use journal::Journal;
@@ -63,6 +63,7 @@ use leadership::{Presence, Role};
 use schedule::Queues;
 use slots::Slots;
 use triggers::Triggers;
+use writing::WritingQueue;
 
 /// Where effects go.
 type Effects = Vec<Effect>;
@@ -106,8 +107,7 @@ pub struct Outbox {
     /// Mutators whose parking was told (R23).
     told_parked: BTreeSet<Arc<str>>,
 
-    writing: BTreeMap<u64, Writing>,
-    next_local: u64,
+    writing: WritingQueue,
 
     queues: Queues,
     slots: Slots,
@@ -155,8 +155,7 @@ impl Outbox {
             pauses: BTreeSet::new(),
             paused: BTreeSet::new(),
             told_parked: BTreeSet::new(),
-            writing: BTreeMap::new(),
-            next_local: 0,
+            writing: WritingQueue::default(),
             queues: Queues::default(),
             slots: Slots::new(config.max_concurrency),
             deadlines: Sorted::default(),
@@ -282,6 +281,10 @@ impl Outbox {
         }
     }
 
+    fn epoch(&self) -> Option<Epoch> {
+        if let Role::Leading { fence } = &self.role { Some(fence.epoch) } else { None }
+    }
+
     fn through(&self) -> Seq {
         self.known.map_or(Seq(0), |known| known.through)
     }
@@ -317,7 +320,7 @@ impl Outbox {
     /// [`View`](crate::View) that begins now is fed before the changes to come (R22).
     pub fn view_changes(&self) -> impl Iterator<Item = ViewChange> {
         let stored = self.entries.iter().map(|(seq, entry)| (Place::Stored(seq), &entry.item));
-        let writing = self.writing.iter().map(|(local, writing)| (Place::Writing(*local), &writing.item));
+        let writing = self.writing.iter().map(|(local, writing)| (Place::Writing(local), &writing.item));
         stored.chain(writing).map(|(place, item)| ViewChange::Set { place, item: Arc::clone(item) })
     }
 
@@ -326,7 +329,7 @@ impl Outbox {
     pub fn item(&self, id: &ItemId) -> Option<&Item> {
         match self.ids.find(id)? {
             Place::Stored(seq) => self.entries.get(*seq).map(|entry| &*entry.item),
-            Place::Writing(local) => self.writing.get(local).map(|writing| &*writing.item),
+            Place::Writing(local) => self.writing.get(*local).map(|writing| &*writing.item),
         }
     }
 
@@ -361,7 +364,7 @@ impl Outbox {
     /// Whether this replica leads and has acquired (R27).
     #[must_use]
     pub fn is_leading(&self) -> bool {
-        self.fence().is_some()
+        matches!(self.role, Role::Leading { .. })
     }
 
     /// Whether the pending items are known: a first load has succeeded.

@@ -4,7 +4,8 @@ use alloc::{collections::BTreeSet, sync::Arc, vec::Vec};
 
 use super::{
     Effects, Outbox,
-    entry::{Entry, Queued, Stage, Writing},
+    entry::{Entry, Queued, Stage},
+    writing::Writing,
 };
 use crate::{
     backoff,
@@ -167,11 +168,9 @@ impl Outbox {
 
     /// Whose backoff has run out, in time or by a trigger, is runnable.
     pub(super) fn expire_backoffs(&mut self) {
-        if self.may_send() == Send::No {
-            return;
-        }
         while let Some(&(at, seq)) = self.queues.backoff.first()
             && at <= self.now
+            && self.may_send() != Send::No
         {
             if let Some(entry) = self.entries.get_mut(seq) {
                 let by_itself = !core::mem::take(&mut entry.flags.pulled);
@@ -182,22 +181,25 @@ impl Outbox {
     }
 
     pub(super) fn backoff_wake(&self) -> Option<Timestamp> {
-        let may = self.may_send() == Send::Yes;
-        self.queues.backoff.first().filter(|_| may).map(|&(at, _)| at)
+        let &(at, _) = self.queues.backoff.first()?;
+        (self.may_send() == Send::Yes).then_some(at)
     }
 
     pub(super) fn slots_wake(&self) -> Option<Timestamp> {
-        let waiting = self.queues.has_ready() && self.may_send() == Send::Yes;
-        self.slots.ages_at(self.now).filter(|_| waiting)
+        let waiting = || self.queues.has_ready() && self.may_send() == Send::Yes;
+        self.slots.ages_at(self.now).filter(|_| waiting())
     }
 
     pub(super) fn probe_wake(&self) -> Option<Timestamp> {
+        if self.online {
+            return None;
+        }
         let queues = &self.queues;
         let waiting = queues.has_ready() || !queues.backoff.is_empty() || !queues.hook.is_empty();
-        let offline = !self.online && self.is_leading() && !self.is_paused();
+        let leading = self.is_leading() && !self.is_paused();
         let earliest = queues.backoff.first().map_or(self.probe_at, |&(at, _)| at.max(self.probe_at));
         let at = if queues.has_ready() || !queues.hook.is_empty() { self.probe_at } else { earliest };
-        (offline && waiting && at > self.now).then_some(at)
+        (leading && waiting && at > self.now).then_some(at)
     }
 
     // Stages.
@@ -265,6 +267,9 @@ impl Outbox {
 
     /// The next entry to start, whether it failed before, and whether it is a probe.
     fn next_runnable(&self) -> Option<(Seq, bool, bool)> {
+        if !self.queues.has_ready() {
+            return None;
+        }
         let probe = match self.may_send() {
             Send::No => return None,
             Send::Yes => false,
@@ -350,11 +355,11 @@ impl Outbox {
     }
 
     fn dispatch(&mut self, seq: Seq, fx: &mut Effects) {
-        let fence = self.fence().expect("only a leader dispatches");
+        let epoch = self.epoch().expect("only a leader dispatches");
         let entry = self.entries.get(seq).expect("only an entry is dispatched");
         let timeout_ms = self.mutator(&entry.item.mutator_name).and_then(|mutator| mutator.timeout_ms);
         let deadline = self.now.plus_ms(timeout_ms.unwrap_or(self.config.timeout_ms));
-        let attempt = AttemptId { epoch: fence.epoch, seq, attempt: entry.item.retry_count };
+        let attempt = AttemptId { epoch, seq, attempt: entry.item.retry_count };
         fx.push(Effect::Dispatch { attempt, item: Arc::clone(&entry.item), deadline });
         self.slots.begin(Place::Stored(seq), self.now);
         self.set_stage(seq, Stage::InFlight { deadline });
@@ -363,12 +368,9 @@ impl Outbox {
     /// The attempt that is in flight for an entry.
     pub(super) fn attempt_in_flight(&self, seq: Seq) -> Option<AttemptId> {
         let entry = self.entries.get(seq)?;
-        let fence = self.fence()?;
-        matches!(entry.stage, Stage::InFlight { .. }).then_some(AttemptId {
-            epoch: fence.epoch,
-            seq,
-            attempt: entry.item.retry_count,
-        })
+        let in_flight = matches!(entry.stage, Stage::InFlight { .. });
+        let epoch = self.epoch().filter(|_| in_flight)?;
+        Some(AttemptId { epoch, seq, attempt: entry.item.retry_count })
     }
 
     // A full disk (R5).

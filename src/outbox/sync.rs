@@ -234,7 +234,7 @@ impl Outbox {
             return;
         }
         let Some(&Place::Writing(local)) = self.ids.find(&item.id) else { return };
-        if !self.writing.get(&local).is_some_and(|writing| writing.in_doubt) {
+        if !self.writing.get(local).is_some_and(|writing| writing.in_doubt) {
             return;
         }
         let Some(writing) = self.take_writing(local) else { return };
@@ -251,7 +251,7 @@ impl Outbox {
     /// Inserts in doubt that a load did not find: they may have been stored, and settled since (R4).
     fn clear_doubt(&mut self, fx: &mut Effects) {
         let in_doubt = self.writing.iter().filter(|(_, writing)| writing.in_doubt);
-        let locals: Vec<u64> = in_doubt.map(|(&local, _)| local).collect();
+        let locals: Vec<u64> = in_doubt.map(|(local, _)| local).collect();
         for local in locals {
             sometimes!(DoubtRefused);
             self.refuse(local, Err(CallError::Storage(StorageError::Unknown)), fx);

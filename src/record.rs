@@ -1,0 +1,330 @@
+//! The stored form of items and failure records: camelCase JSON, with migration and quarantine (R23–R25).
+//!
+//! | field | meaning |
+//! |---|---|
+//! | `version`, `id`, `key`, `barrier` | keep their meaning in every version (R24); `barrier` only if true |
+//! | `mutatorName`, `args`, `createdAt`, `retryCount`, `nextAttemptAt` | always there |
+//! | `idempotencyKey`, `lastError`, `metadata`, `retryAfter`, `lastClass` | when known |
+//! | `claimed` | only if true: a claim whose result is not recorded |
+//! | `rewrites` | only if not 0: how often the hook changed the args (R21) |
+//!
+//! `seq` is the row's own key in every store, not part of the text.
+
+use alloc::{
+    borrow::Cow,
+    boxed::Box,
+    format,
+    string::{String, ToString},
+    sync::Arc,
+};
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::{
+    item::{Class, FailureRecord, Item, ItemId, Seq, SerializedError},
+    json::Json,
+    keys::Key,
+    time::Timestamp,
+};
+
+/// The version this build writes. Records of a newer one are parked, their bytes untouched (R23).
+pub const VERSION: u32 = 1;
+
+/// A larger buffer is not kept: one large item must not hold its memory for ever (R31).
+const MAX_BUFFER_BYTES: usize = 8 << 10;
+
+/// What a stored row turned out to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Decoded {
+    /// An item of a known version.
+    Item(Item),
+    /// A newer version, or a body that cannot be read: the head is known, the rest stays in storage.
+    Opaque {
+        /// What could be read; `args` is `null` where it could not.
+        item: Item,
+        /// The problem with the body; `None` if only the version is newer.
+        problem: Option<String>,
+    },
+    /// Not even the head can be read (R24).
+    Unreadable {
+        /// Why.
+        problem: String,
+    },
+}
+
+/// The text to store for `item`.
+#[must_use]
+pub fn encode(item: &Item) -> Arc<str> {
+    encode_in(&mut String::new(), item)
+}
+
+/// As [`encode`], by way of a buffer that is empty before and after, and kept for the next record.
+pub(crate) fn encode_in(buffer: &mut String, item: &Item) -> Arc<str> {
+    let text = Text::of_item(core::mem::take(buffer), item);
+    let record = Arc::from(text.0.as_str());
+    if text.0.capacity() <= MAX_BUFFER_BYTES {
+        *buffer = text.0;
+        buffer.clear();
+    }
+    record
+}
+
+/// Reads a row. Never fails: what cannot be read is said to be so.
+///
+/// `intern` turns a mutator's name into shared text.
+pub fn decode(seq: Seq, record: &[u8], mut intern: impl FnMut(&str) -> Arc<str>) -> Decoded {
+    let text = match core::str::from_utf8(record) {
+        Ok(text) => text,
+        Err(e) => return Decoded::Unreadable { problem: e.to_string() },
+    };
+    match serde_json::from_str::<V1<'_>>(text) {
+        Ok(v1) if v1.version == VERSION => Decoded::Item(v1.into_item(seq, intern)),
+        body => match serde_json::from_str::<Head<'_>>(text) {
+            Err(e) => Decoded::Unreadable { problem: e.to_string() },
+            Ok(head) if head.version == 0 => {
+                Decoded::Unreadable { problem: "version 0 never existed".into() }
+            }
+            Ok(head) => {
+                let problem = if head.version > VERSION { None } else { body.err().map(|e| e.to_string()) };
+                Decoded::Opaque { item: head.into_item(seq, &mut intern), problem }
+            }
+        },
+    }
+}
+
+/// The text to store for a failure record.
+#[must_use]
+pub fn encode_failure(failure: &FailureRecord) -> Arc<str> {
+    let mut text = Text(String::with_capacity(failure.item.args.as_str().len() + 1536));
+    text.number("{\"failedAt\":", failure.failed_at.as_millis());
+    text.value(",\"error\":", &failure.error);
+    text.value(",\"seq\":", &failure.item.seq);
+    text.0.push_str(",\"item\":");
+    text.0.push_str(&Text::of_item(String::new(), &failure.item).0);
+    text.0.push('}');
+    text.0.into()
+}
+
+/// Reads a failure record.
+///
+/// # Errors
+/// Says why it cannot be read.
+pub fn decode_failure(
+    record: &[u8],
+    mut intern: impl FnMut(&str) -> Arc<str>,
+) -> Result<FailureRecord, String> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Stored<'a> {
+        failed_at: Timestamp,
+        error: SerializedError,
+        seq: Seq,
+        #[serde(borrow)]
+        item: &'a RawValue,
+    }
+    let stored: Stored<'_> = serde_json::from_slice(record).map_err(|e| e.to_string())?;
+    match decode(stored.seq, stored.item.get().as_bytes(), &mut intern) {
+        Decoded::Item(item) => Ok(FailureRecord { failed_at: stored.failed_at, error: stored.error, item }),
+        Decoded::Opaque { problem, item } => Err(problem
+            .unwrap_or_else(|| format!("its item is of version {}, newer than {VERSION}", item.version))),
+        Decoded::Unreadable { problem } => Err(problem),
+    }
+}
+
+/// Replaces the args in a record's text, for a mutator's `upgrade` (R23).
+#[must_use]
+pub fn with_args(mut item: Item, args: Json) -> Arc<str> {
+    item.args = args;
+    encode(&item)
+}
+
+/// A record in the making. Every claim writes one, so what is plain is pushed as it is; serde does the rest.
+struct Text(String);
+
+impl Text {
+    /// Written into `buffer`, which is empty.
+    fn of_item(buffer: String, item: &Item) -> Self {
+        let mut text = Self(buffer);
+        text.0.reserve(item.args.as_str().len() + 256);
+        text.number("{\"version\":", VERSION.into());
+        text.text(",\"id\":", item.id.as_str());
+        text.key(&item.key);
+        text.flag(",\"barrier\":true", item.barrier);
+        text.text(",\"mutatorName\":", &item.mutator_name);
+        text.json(",\"args\":", &item.args);
+        if let Some(key) = &item.idempotency_key {
+            text.text(",\"idempotencyKey\":", key);
+        }
+        text.number(",\"createdAt\":", item.created_at.as_millis());
+        text.number(",\"retryCount\":", item.retry_count.into());
+        text.number(",\"nextAttemptAt\":", item.next_attempt_at.as_millis());
+        text.flag(",\"claimed\":true", item.claimed);
+        if item.rewrites > 0 {
+            text.number(",\"rewrites\":", item.rewrites.into());
+        }
+        text.optional(",\"retryAfter\":", item.retry_after.as_ref());
+        text.optional(",\"lastClass\":", item.last_class.as_ref());
+        text.optional(",\"lastError\":", item.last_error.as_deref());
+        if let Some(metadata) = &item.metadata {
+            text.json(",\"metadata\":", metadata);
+        }
+        text.0.push('}');
+        text
+    }
+
+    fn key(&mut self, key: &Key) {
+        if key.is_unknown() {
+            return self.0.push_str(",\"key\":\"unknown\"");
+        }
+        let mut before = ",\"key\":[";
+        for key in key.keys() {
+            self.text(before, key);
+            before = ",";
+        }
+        self.0.push(']');
+    }
+
+    fn flag(&mut self, text: &str, holds: bool) {
+        if holds {
+            self.0.push_str(text);
+        }
+    }
+
+    #[inline]
+    fn number(&mut self, before: &str, number: u64) {
+        self.0.push_str(before);
+        self.0.push_str(itoa::Buffer::new().format(number));
+    }
+
+    #[inline]
+    fn text(&mut self, before: &str, text: &str) {
+        let needs_escape = |byte: u8| (byte < 0x20) | (byte == b'"') | (byte == b'\\');
+        // Without an early end, so that it looks at many bytes at once.
+        if text.bytes().fold(false, |found, byte| found | needs_escape(byte)) {
+            return self.value(before, text);
+        }
+        self.0.push_str(before);
+        self.0.push('"');
+        self.0.push_str(text);
+        self.0.push('"');
+    }
+
+    fn json(&mut self, before: &str, json: &Json) {
+        self.0.push_str(before);
+        self.0.push_str(json.as_str());
+    }
+
+    fn optional<T: Serialize + ?Sized>(&mut self, before: &str, value: Option<&T>) {
+        if let Some(value) = value {
+            self.value(before, value);
+        }
+    }
+
+    fn value<T: Serialize + ?Sized>(&mut self, before: &str, value: &T) {
+        self.0.push_str(before);
+        let json = serde_json::to_string(value).expect("an item holds only strings, numbers and JSON");
+        self.0.push_str(&json);
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct V1<'a> {
+    version: u32,
+    id: ItemId,
+    key: Key,
+    #[serde(default)]
+    barrier: bool,
+    #[serde(borrow)]
+    mutator_name: Cow<'a, str>,
+    #[serde(borrow)]
+    args: &'a RawValue,
+    #[serde(default)]
+    idempotency_key: Option<Arc<str>>,
+    created_at: Timestamp,
+    retry_count: u32,
+    next_attempt_at: Timestamp,
+    #[serde(default)]
+    claimed: bool,
+    #[serde(default)]
+    rewrites: u32,
+    #[serde(default)]
+    retry_after: Option<Timestamp>,
+    #[serde(default)]
+    last_class: Option<Class>,
+    #[serde(default)]
+    last_error: Option<Box<SerializedError>>,
+    #[serde(default, borrow)]
+    metadata: Option<&'a RawValue>,
+}
+
+impl V1<'_> {
+    fn into_item(self, seq: Seq, mut intern: impl FnMut(&str) -> Arc<str>) -> Item {
+        Item {
+            idempotency_key: self.idempotency_key.map(|key| share(key, &self.id)),
+            id: self.id,
+            seq: Some(seq),
+            mutator_name: intern(&self.mutator_name),
+            args: Json::trusted(self.args),
+            key: self.key,
+            created_at: self.created_at,
+            retry_count: self.retry_count,
+            next_attempt_at: self.next_attempt_at,
+            retry_after: self.retry_after,
+            last_class: self.last_class,
+            last_error: self.last_error,
+            metadata: self.metadata.map(Json::trusted),
+            claimed: self.claimed,
+            rewrites: self.rewrites,
+            barrier: self.barrier,
+            version: self.version,
+        }
+    }
+}
+
+/// An idempotency key that is the item's id shares its text.
+fn share(key: Arc<str>, id: &ItemId) -> Arc<str> {
+    if *key == *id.as_str() { id.text() } else { key }
+}
+
+/// What keeps its meaning in every version (R24), and what may be shown if it happens to be readable.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Head<'a> {
+    version: u32,
+    id: ItemId,
+    key: Key,
+    #[serde(default)]
+    barrier: bool,
+    #[serde(default, borrow)]
+    mutator_name: Option<&'a RawValue>,
+    #[serde(default, borrow)]
+    args: Option<&'a RawValue>,
+}
+
+impl Head<'_> {
+    fn into_item(self, seq: Seq, intern: &mut impl FnMut(&str) -> Arc<str>) -> Item {
+        let name: Option<String> = self.mutator_name.and_then(|raw| serde_json::from_str(raw.get()).ok());
+        Item {
+            id: self.id,
+            seq: Some(seq),
+            mutator_name: intern(name.as_deref().unwrap_or_default()),
+            args: self.args.map_or_else(Json::null, Json::trusted),
+            key: self.key,
+            idempotency_key: None,
+            created_at: Timestamp::ZERO,
+            retry_count: 0,
+            next_attempt_at: Timestamp::ZERO,
+            retry_after: None,
+            last_class: None,
+            last_error: None,
+            metadata: None,
+            claimed: false,
+            rewrites: 0,
+            barrier: self.barrier,
+            version: self.version,
+        }
+    }
+}
