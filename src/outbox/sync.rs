@@ -4,7 +4,7 @@ use alloc::{collections::BTreeSet, string::String, sync::Arc, vec::Vec};
 
 use super::{
     Effects, Known, Outbox,
-    entry::{Entry, Stage},
+    entry::{Entry, Flags, Stage},
     journal::{Kind, Request, Want},
     leadership::Role,
     schedule::STALE_MS,
@@ -191,7 +191,8 @@ impl Outbox {
     /// One row as it is stored. What a leader knows of an item is newer than any row.
     fn merge(&mut self, row: Row, acquiring: bool, fx: &mut Effects) {
         let seq = row.seq;
-        if self.entries.contains(seq) && self.is_leading() && !acquiring {
+        let mut known = self.entries.contains(seq);
+        if known && self.is_leading() && !acquiring {
             return;
         }
         let (mut item, parked) =
@@ -210,21 +211,24 @@ impl Outbox {
         self.quarantined.remove(&seq);
         self.clamp(&mut item);
         self.claim_writing(seq, &item, fx);
-        if self.entries.get(seq).is_some_and(|entry| entry.item.id != item.id) {
+        if known && self.entries.get(seq).is_some_and(|entry| entry.item.id != item.id) {
             self.lost(seq, None, fx); // the store was made anew, and gave its place to another
+            known = false;
         }
-        if self.entries.contains(seq) {
+        let acquired = Flags { must_ask: true, ..Flags::default() };
+        if known {
             self.replace_item(seq, item, parked, fx);
+            if acquiring && let Some(entry) = self.entries.get_mut(seq) {
+                entry.flags = acquired;
+                entry.first_attempt = 1;
+            }
         } else {
             let places = self.lanes.join(&mut item.key, seq);
             let item = Arc::new(item);
             Self::view(fx, ViewChange::Set { place: Place::Stored(seq), item: Arc::clone(&item) });
             self.tell_parked(&item, parked, fx);
-            self.insert_entry(seq, Entry::new(item, places, parked));
-        }
-        if acquiring && let Some(entry) = self.entries.get_mut(seq) {
-            entry.flags = super::entry::Flags { must_ask: true, ..Default::default() };
-            entry.first_attempt = 1;
+            let flags = if acquiring { acquired } else { Flags::default() };
+            self.insert_entry(seq, Entry { flags, ..Entry::new(item, places, parked) });
         }
     }
 

@@ -28,8 +28,13 @@ use crate::{
     time::Timestamp,
 };
 
+mod plain;
+
 /// The version this build writes. Records of a newer one are parked, their bytes untouched (R23).
 pub const VERSION: u32 = 1;
+
+/// A larger buffer is not kept: one large item must not hold its memory for ever (R31).
+const MAX_BUFFER_BYTES: usize = 8 << 10;
 
 /// What a stored row turned out to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +59,18 @@ pub enum Decoded {
 /// The text to store for `item`.
 #[must_use]
 pub fn encode(item: &Item) -> Arc<str> {
-    Text::of_item(item).0.into()
+    encode_in(&mut String::new(), item)
+}
+
+/// As [`encode`], by way of a buffer that is empty before and after, and kept for the next record.
+pub(crate) fn encode_in(buffer: &mut String, item: &Item) -> Arc<str> {
+    let text = Text::of_item(core::mem::take(buffer), item);
+    let record = Arc::from(text.0.as_str());
+    if text.0.capacity() <= MAX_BUFFER_BYTES {
+        *buffer = text.0;
+        buffer.clear();
+    }
+    record
 }
 
 /// Reads a row. Never fails: what cannot be read is said to be so.
@@ -65,6 +81,9 @@ pub fn decode(seq: Seq, record: &[u8], mut intern: impl FnMut(&str) -> Arc<str>)
         Ok(text) => text,
         Err(e) => return Decoded::Unreadable { problem: e.to_string() },
     };
+    if let Some(v1) = plain::read(text) {
+        return Decoded::Item(v1.into_item(seq, intern));
+    }
     match serde_json::from_str::<V1<'_>>(text) {
         Ok(v1) if v1.version == VERSION => Decoded::Item(v1.into_item(seq, intern)),
         body => match serde_json::from_str::<Head<'_>>(text) {
@@ -88,7 +107,7 @@ pub fn encode_failure(failure: &FailureRecord) -> Arc<str> {
     text.value(",\"error\":", &failure.error);
     text.value(",\"seq\":", &failure.item.seq);
     text.0.push_str(",\"item\":");
-    text.0.push_str(&Text::of_item(&failure.item).0);
+    text.0.push_str(&Text::of_item(String::new(), &failure.item).0);
     text.0.push('}');
     text.0.into()
 }
@@ -130,9 +149,10 @@ pub fn with_args(mut item: Item, args: Json) -> Arc<str> {
 struct Text(String);
 
 impl Text {
-    fn of_item(item: &Item) -> Self {
-        let args = item.args.as_str();
-        let mut text = Self(String::with_capacity(args.len() + 256));
+    /// Written into `buffer`, which is empty.
+    fn of_item(buffer: String, item: &Item) -> Self {
+        let mut text = Self(buffer);
+        text.0.reserve(item.args.as_str().len() + 256);
         text.number("{\"version\":", VERSION.into());
         text.text(",\"id\":", item.id.as_str());
         text.key(&item.key);
@@ -177,11 +197,13 @@ impl Text {
         }
     }
 
+    #[inline]
     fn number(&mut self, before: &str, number: u64) {
         self.0.push_str(before);
         self.0.push_str(itoa::Buffer::new().format(number));
     }
 
+    #[inline]
     fn text(&mut self, before: &str, text: &str) {
         let needs_escape = |byte: u8| (byte < 0x20) | (byte == b'"') | (byte == b'\\');
         // Without an early end, so that it looks at many bytes at once.
