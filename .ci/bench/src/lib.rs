@@ -24,6 +24,7 @@ pub struct Host {
     outbox: Outbox,
     now: Timestamp,
     effects: Vec<Effect>,
+    acquire: Option<OpId>,
     inbox: VecDeque<Input>,
     flights: VecDeque<AttemptId>,
     through: u64,
@@ -59,6 +60,7 @@ impl Host {
             outbox,
             now: START,
             effects: Vec::new(),
+            acquire: None,
             inbox: VecDeque::new(),
             flights: VecDeque::new(),
             through: 0,
@@ -76,16 +78,12 @@ impl Host {
     /// If it waits for none.
     #[must_use]
     pub fn acquire_op(&self) -> OpId {
-        let acquire = self.effects.iter().find_map(|effect| match effect {
-            Effect::Acquire { op } => Some(*op),
-            _ => None,
-        });
-        acquire.expect("an elected replica acquires (R27)")
+        self.acquire.expect("an elected replica acquires (R27)")
     }
 
     /// Answers the acquire.
     pub fn loaded(&mut self, op: OpId, snapshot: Snapshot) {
-        self.effects.clear();
+        self.acquire = None;
         self.through = snapshot.through.0;
         self.feed(Input::Loaded { op, result: Ok(snapshot) });
     }
@@ -134,27 +132,28 @@ impl Host {
         while let Some(input) = self.inbox.pop_front() {
             let mut effects = mem::take(&mut self.effects);
             self.outbox.handle(self.now, input, &mut effects);
-            effects.retain(|effect| self.carry_out(effect));
+            for effect in effects.drain(..) {
+                self.carry_out(effect);
+            }
             self.effects = effects;
         }
     }
 
     /// Carries `effect` out; an acquire is kept for [`acquire_op`](Self::acquire_op).
-    fn carry_out(&mut self, effect: &Effect) -> bool {
+    fn carry_out(&mut self, effect: Effect) {
         match effect {
             Effect::Persist { op, writes, .. } => {
-                let committed = self.commit(writes);
-                self.inbox.push_back(Input::Persisted { op: *op, result: Ok(committed) });
+                let committed = self.commit(&writes);
+                self.inbox.push_back(Input::Persisted { op, result: Ok(committed) });
             }
             Effect::Load { op, .. } => {
-                self.inbox.push_back(Input::Loaded { op: *op, result: Ok(snapshot(Vec::new())) });
+                self.inbox.push_back(Input::Loaded { op, result: Ok(snapshot(Vec::new())) });
             }
-            Effect::Dispatch { attempt, .. } => self.flights.push_back(*attempt),
-            Effect::Cancel(attempt) => self.flights.retain(|flight| flight != attempt),
-            Effect::Acquire { .. } => return true,
+            Effect::Dispatch { attempt, .. } => self.flights.push_back(attempt),
+            Effect::Cancel(attempt) => self.flights.retain(|flight| *flight != attempt),
+            Effect::Acquire { op } => self.acquire = Some(op),
             _ => {}
         }
-        false
     }
 
     fn commit(&mut self, writes: &[Write]) -> Committed {
