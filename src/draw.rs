@@ -3,49 +3,39 @@
 //! They are the first of the ChaCha8 key stream of that seed. A generator would compute a buffer of four
 //! blocks for them, and every claim draws once.
 
-type Row = [u32; 4];
-
 /// "expand 32-byte k", as every ChaCha has it.
-const CONSTANTS: Row = [0x6170_7865, 0x3320_646e, 0x7962_2d32, 0x6b20_6574];
+const CONSTANTS: [u32; 4] = [0x6170_7865, 0x3320_646e, 0x7962_2d32, 0x6b20_6574];
 
 /// The first 64 bits of the ChaCha8 key stream of `seed`, block and nonce 0.
 pub(crate) fn draw64(seed: &[u8; 32]) -> u64 {
-    let word = |at: usize| u32::from_le_bytes([seed[at], seed[at + 1], seed[at + 2], seed[at + 3]]);
-    let key = |at: usize| [word(at), word(at + 4), word(at + 8), word(at + 12)];
-    let mut rows = [CONSTANTS, key(0), key(16), [0; 4]];
-    for _ in 0..4 {
-        rows = quarter_rounds(rows); // down the columns …
-        rows[1].rotate_left(1);
-        rows[2].rotate_left(2);
-        rows[3].rotate_left(3);
-        rows = quarter_rounds(rows); // … and down the diagonals
-        rows[1].rotate_right(1);
-        rows[2].rotate_right(2);
-        rows[3].rotate_right(3);
+    let mut state = [0; 16];
+    state[..4].copy_from_slice(&CONSTANTS);
+    for (word, bytes) in state[4..12].iter_mut().zip(seed.as_chunks().0) {
+        *word = u32::from_le_bytes(*bytes);
     }
-    let out = add(rows[0], CONSTANTS);
-    u64::from(out[0]) | u64::from(out[1]) << 32
+    for _ in 0..4 {
+        quarter_round(&mut state, 0, 4, 8, 12); // down the columns …
+        quarter_round(&mut state, 1, 5, 9, 13);
+        quarter_round(&mut state, 2, 6, 10, 14);
+        quarter_round(&mut state, 3, 7, 11, 15);
+        quarter_round(&mut state, 0, 5, 10, 15); // … and down the diagonals
+        quarter_round(&mut state, 1, 6, 11, 12);
+        quarter_round(&mut state, 2, 7, 8, 13);
+        quarter_round(&mut state, 3, 4, 9, 14);
+    }
+    let word = |at: usize| u64::from(state[at].wrapping_add(CONSTANTS[at]));
+    word(0) | word(1) << 32
 }
 
-/// One quarter round in each of the four columns.
-fn quarter_rounds([a, b, c, d]: [Row; 4]) -> [Row; 4] {
-    let a = add(a, b);
-    let d = mix(d, a, 16);
-    let c = add(c, d);
-    let b = mix(b, c, 12);
-    let a = add(a, b);
-    let d = mix(d, a, 8);
-    let c = add(c, d);
-    let b = mix(b, c, 7);
-    [a, b, c, d]
-}
-
-fn add(one: Row, other: Row) -> Row {
-    core::array::from_fn(|at| one[at].wrapping_add(other[at]))
-}
-
-fn mix(one: Row, other: Row, bits: u32) -> Row {
-    core::array::from_fn(|at| (one[at] ^ other[at]).rotate_left(bits))
+fn quarter_round(state: &mut [u32; 16], a: usize, b: usize, c: usize, d: usize) {
+    let mut step = |to: usize, by: usize, mixed: usize, bits: u32| {
+        state[to] = state[to].wrapping_add(state[by]);
+        state[mixed] = (state[mixed] ^ state[to]).rotate_left(bits);
+    };
+    step(a, b, d, 16);
+    step(c, d, b, 12);
+    step(a, b, d, 8);
+    step(c, d, b, 7);
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! `Entries`: the stored items by their place.
 //!
 //! Places are dense: they rise by one, and most items go in about the order they came. So a page holds a
-//! run of places, and the tree over the pages stays small enough to be looked up often.
+//! run of places, a shelf a run of pages, and the tree over the shelves stays small enough to be looked up
+//! often.
 
 use alloc::{boxed::Box, collections::BTreeMap};
 use core::ops::RangeInclusive;
@@ -9,40 +10,71 @@ use core::ops::RangeInclusive;
 use super::entry::Entry;
 use crate::item::Seq;
 
-/// Places of one page: few, as one that stays keeps the memory of all.
-const RUN: u64 = 16;
+/// Places of one page: few, as one that stays keeps the memory of all, and small blocks are allocated faster.
+const PAGE: usize = 8;
+/// Pages of one shelf: that many pointers.
+const SHELF: usize = 128;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Entries {
-    /// By place / [`RUN`]; none is empty.
-    pages: BTreeMap<u64, Box<Page>>,
+    /// By place / ([`SHELF`] · [`PAGE`]); none is empty.
+    shelves: BTreeMap<u64, Box<Shelf>>,
     len: usize,
 }
 
+type Page = Run<Entry, PAGE>;
+/// None of its pages is empty.
+type Shelf = Run<Box<Page>, SHELF>;
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Page {
+struct Run<T, const LEN: usize> {
     held: usize,
-    run: [Option<Entry>; RUN as usize],
+    run: [Option<T>; LEN],
 }
 
-/// The page of a place, and where in it.
-fn locate(seq: Seq) -> (u64, usize) {
-    (seq.0 / RUN, (seq.0 % RUN) as usize)
+impl<T, const LEN: usize> Run<T, LEN> {
+    const EMPTY: Self = Self { held: 0, run: [const { None }; LEN] };
+
+    fn insert(&mut self, at: usize, value: T) -> Option<T> {
+        let before = self.run[at].replace(value);
+        self.held += usize::from(before.is_none());
+        before
+    }
+
+    fn remove(&mut self, at: usize) -> Option<T> {
+        let value = self.run[at].take()?;
+        self.held -= 1;
+        Some(value)
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (usize, &T)> {
+        self.run.iter().enumerate().filter_map(|(at, value)| Some((at, value.as_ref()?)))
+    }
+
+    fn iter_mut(&mut self) -> impl Iterator<Item = (usize, &mut T)> {
+        self.run.iter_mut().enumerate().filter_map(|(at, value)| Some((at, value.as_mut()?)))
+    }
 }
 
-fn place(page: u64, at: usize) -> Seq {
-    Seq(page * RUN + at as u64)
+/// The shelf of a place, where in it the page is, and where in that the place.
+fn locate(seq: Seq) -> (u64, usize, usize) {
+    let (page, at) = (seq.0 / PAGE as u64, seq.0 % PAGE as u64);
+    (page / SHELF as u64, (page % SHELF as u64) as usize, at as usize)
+}
+
+fn place(shelf: u64, page: usize, at: usize) -> Seq {
+    Seq((shelf * SHELF as u64 + page as u64) * PAGE as u64 + at as u64)
 }
 
 impl Entries {
     pub(super) fn get(&self, seq: Seq) -> Option<&Entry> {
-        let (page, at) = locate(seq);
-        self.pages.get(&page)?.run[at].as_ref()
+        let (shelf, page, at) = locate(seq);
+        self.shelves.get(&shelf)?.run[page].as_ref()?.run[at].as_ref()
     }
 
     pub(super) fn get_mut(&mut self, seq: Seq) -> Option<&mut Entry> {
-        let (page, at) = locate(seq);
-        self.pages.get_mut(&page)?.run[at].as_mut()
+        let (shelf, page, at) = locate(seq);
+        self.shelves.get_mut(&shelf)?.run[page].as_mut()?.run[at].as_mut()
     }
 
     pub(super) fn contains(&self, seq: Seq) -> bool {
@@ -50,23 +82,26 @@ impl Entries {
     }
 
     pub(super) fn insert(&mut self, seq: Seq, entry: Entry) {
-        let (page, at) = locate(seq);
-        let empty = || Box::new(Page { held: 0, run: [const { None }; RUN as usize] });
-        let page = self.pages.entry(page).or_insert_with(empty);
-        if page.run[at].replace(entry).is_none() {
-            page.held += 1;
-            self.len += 1;
+        let (shelf, page, at) = locate(seq);
+        let shelf = self.shelves.entry(shelf).or_insert_with(|| Box::new(Shelf::EMPTY));
+        if shelf.run[page].is_none() {
+            shelf.insert(page, Box::new(Page::EMPTY));
         }
+        let page = shelf.run[page].as_mut().expect("a page that was missing was just made");
+        self.len += usize::from(page.insert(at, entry).is_none());
     }
 
     pub(super) fn remove(&mut self, seq: Seq) -> Option<Entry> {
-        let (number, at) = locate(seq);
-        let page = self.pages.get_mut(&number)?;
-        let entry = page.run[at].take()?;
-        page.held -= 1;
+        let (number, page_number, at) = locate(seq);
+        let shelf = self.shelves.get_mut(&number)?;
+        let page = shelf.run[page_number].as_mut()?;
+        let entry = page.remove(at)?;
         self.len -= 1;
         if page.held == 0 {
-            self.pages.remove(&number);
+            shelf.remove(page_number);
+        }
+        if shelf.held == 0 {
+            self.shelves.remove(&number);
         }
         Some(entry)
     }
@@ -85,19 +120,20 @@ impl Entries {
     }
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (Seq, &mut Entry)> {
-        self.pages.iter_mut().flat_map(|(&number, page)| {
-            let run = page.run.iter_mut().enumerate();
-            run.filter_map(move |(at, entry)| Some((place(number, at), entry.as_mut()?)))
+        self.shelves.iter_mut().flat_map(|(&shelf, pages)| {
+            pages.iter_mut().flat_map(move |(page, entries)| {
+                entries.iter_mut().map(move |(at, entry)| (place(shelf, page, at), entry))
+            })
         })
     }
 
     /// Those at these places, in order.
     pub(super) fn range(&self, seqs: RangeInclusive<Seq>) -> impl Iterator<Item = (Seq, &Entry)> {
         let (first, last) = (locate(*seqs.start()).0, locate(*seqs.end()).0);
-        let pages = self.pages.range(first..=last);
-        let entries = pages.flat_map(|(&number, page)| {
-            let run = page.run.iter().enumerate();
-            run.filter_map(move |(at, entry)| Some((place(number, at), entry.as_ref()?)))
+        let entries = self.shelves.range(first..=last).flat_map(|(&shelf, pages)| {
+            pages.iter().flat_map(move |(page, entries)| {
+                entries.iter().map(move |(at, entry)| (place(shelf, page, at), entry))
+            })
         });
         entries.filter(move |(seq, _)| seqs.contains(seq))
     }

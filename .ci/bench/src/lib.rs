@@ -132,26 +132,27 @@ impl Host {
         while let Some(input) = self.inbox.pop_front() {
             let mut effects = mem::take(&mut self.effects);
             self.outbox.handle(self.now, input, &mut effects);
-            for effect in effects.drain(..) {
+            for effect in &effects {
                 self.carry_out(effect);
             }
+            effects.clear();
             self.effects = effects;
         }
     }
 
     /// Carries `effect` out; an acquire is kept for [`acquire_op`](Self::acquire_op).
-    fn carry_out(&mut self, effect: Effect) {
+    fn carry_out(&mut self, effect: &Effect) {
         match effect {
             Effect::Persist { op, writes, .. } => {
-                let committed = self.commit(&writes);
-                self.inbox.push_back(Input::Persisted { op, result: Ok(committed) });
+                let committed = self.commit(writes);
+                self.inbox.push_back(Input::Persisted { op: *op, result: Ok(committed) });
             }
             Effect::Load { op, .. } => {
-                self.inbox.push_back(Input::Loaded { op, result: Ok(snapshot(Vec::new())) });
+                self.inbox.push_back(Input::Loaded { op: *op, result: Ok(snapshot(Vec::new())) });
             }
-            Effect::Dispatch { attempt, .. } => self.flights.push_back(attempt),
-            Effect::Cancel(attempt) => self.flights.retain(|flight| *flight != attempt),
-            Effect::Acquire { op } => self.acquire = Some(op),
+            Effect::Dispatch { attempt, .. } => self.flights.push_back(*attempt),
+            Effect::Cancel(attempt) => self.flights.retain(|flight| flight != attempt),
+            Effect::Acquire { op } => self.acquire = Some(*op),
             _ => {}
         }
     }
