@@ -433,7 +433,9 @@ impl Outbox {
     fn evict_excess(&mut self) {
         if self.is_leading() {
             let evicted = self.failures.excess();
-            self.evict(evicted);
+            if !evicted.is_empty() {
+                self.evict(evicted);
+            }
         }
     }
 

@@ -414,6 +414,9 @@ impl Outbox {
     }
 
     fn request_write(&mut self, fx: &mut Effects) -> bool {
+        if self.journal.waiting() == 0 && self.journal.answer.is_none() {
+            return false;
+        }
         let batch = self.next_batch();
         if batch.jobs.is_empty() {
             self.journal.reuse(batch.jobs);

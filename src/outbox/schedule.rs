@@ -303,14 +303,14 @@ impl Outbox {
 
     /// Whether an item enqueued now would be sent at once: then its insert is its claim too (R2).
     pub(super) fn can_be_born_claimed(&self, item: &Item) -> bool {
-        let open = self.may_send() == Send::Yes && self.slots.has_room(self.now, false);
+        let open = || self.may_send() == Send::Yes && self.slots.has_room(self.now, false);
         let calm = !self.journal.separate && self.journal.unclaimed.is_none() && !self.queues.has_ready();
         let barrier_ahead = || if item.barrier { !self.is_empty() } else { !self.barriers.is_empty() };
         let free = |lane| !self.lanes.is_occupied(lane);
         // Last, as it looks at all that is being written; if all else holds, that is little.
         let is_ahead = |writing: &Writing| writing.item.barrier || writing.item.key.meets(&item.key);
         let first = || !self.writing.values().any(is_ahead);
-        open && calm && !barrier_ahead() && lane_keys(&item.key).all(free) && first()
+        calm && open() && !barrier_ahead() && lane_keys(&item.key).all(free) && first()
     }
 
     /// The claim of `attempt`, asked for at `requested`, is durable.

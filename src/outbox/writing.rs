@@ -56,6 +56,9 @@ impl WritingQueue {
     }
 
     fn find(&self, local: u64) -> Option<usize> {
+        if self.queue.front().is_some_and(|&(at, _)| at == local) {
+            return Some(0);
+        }
         self.queue.binary_search_by_key(&local, |&(at, _)| at).ok()
     }
 

@@ -33,6 +33,10 @@ mod plain;
 /// The version this build writes. Records of a newer one are parked, their bytes untouched (R23).
 pub const VERSION: u32 = 1;
 
+/// How every record of [`VERSION`] begins, up to the text of its id.
+const HEAD: &str = "{\"version\":1,\"id\":\"";
+const _: () = assert!(VERSION == 1, "HEAD names it");
+
 /// A larger buffer is not kept: one large item must not hold its memory for ever (R31).
 const MAX_BUFFER_BYTES: usize = 8 << 10;
 
@@ -153,14 +157,13 @@ impl Text {
     fn of_item(buffer: String, item: &Item) -> Self {
         let mut text = Self(buffer);
         text.0.reserve(item.args.as_str().len() + 256);
-        text.number("{\"version\":", VERSION.into());
-        text.text(",\"id\":", item.id.as_str());
+        text.text(HEAD, item.id.as_str());
         text.key(&item.key);
         text.flag(",\"barrier\":true", item.barrier);
-        text.text(",\"mutatorName\":", &item.mutator_name);
+        text.text(",\"mutatorName\":\"", &item.mutator_name);
         text.json(",\"args\":", &item.args);
         if let Some(key) = &item.idempotency_key {
-            text.text(",\"idempotencyKey\":", key);
+            text.text(",\"idempotencyKey\":\"", key);
         }
         text.number(",\"createdAt\":", item.created_at.as_millis());
         text.number(",\"retryCount\":", item.retry_count.into());
@@ -183,10 +186,10 @@ impl Text {
         if key.is_unknown() {
             return self.0.push_str(",\"key\":\"unknown\"");
         }
-        let mut before = ",\"key\":[";
+        let mut before = ",\"key\":[\"";
         for key in key.keys() {
             self.text(before, key);
-            before = ",";
+            before = ",\"";
         }
         self.0.push(']');
     }
@@ -203,17 +206,19 @@ impl Text {
         self.0.push_str(itoa::Buffer::new().format(number));
     }
 
+    /// A string; `before` ends in its opening quote.
     #[inline]
     fn text(&mut self, before: &str, text: &str) {
+        self.0.push_str(before);
         let needs_escape = |byte: u8| (byte < 0x20) | (byte == b'"') | (byte == b'\\');
         // Without an early end, so that it looks at many bytes at once.
         if text.bytes().fold(false, |found, byte| found | needs_escape(byte)) {
-            return self.value(before, text);
+            let json = serde_json::to_string(text).expect("a string is JSON");
+            self.0.push_str(&json[1..]);
+        } else {
+            self.0.push_str(text);
+            self.0.push('"');
         }
-        self.0.push_str(before);
-        self.0.push('"');
-        self.0.push_str(text);
-        self.0.push('"');
     }
 
     fn json(&mut self, before: &str, json: &Json) {

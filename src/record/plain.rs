@@ -8,24 +8,22 @@ use alloc::{borrow::Cow, vec::Vec};
 
 use serde_json::value::RawValue;
 
-use super::{V1, VERSION};
+use super::{HEAD, V1, VERSION};
 use crate::{item::ItemId, keys::Key, time::Timestamp};
 
 /// The record, if it is of that form.
 pub(super) fn read(text: &str) -> Option<V1<'_>> {
     let mut rest = Rest(text);
-    rest.skip("{\"version\":")?;
-    let version = rest.number()?;
-    rest.skip(",\"id\":")?;
+    rest.skip(HEAD)?;
     let id = ItemId::new(rest.text()?).ok()?;
     rest.skip(",\"key\":")?;
     let key = rest.key()?;
     let barrier = rest.skip(",\"barrier\":true").is_some();
-    rest.skip(",\"mutatorName\":")?;
+    rest.skip(",\"mutatorName\":\"")?;
     let mutator_name = Cow::Borrowed(rest.text()?);
     rest.skip(",\"args\":")?;
     let args = rest.json()?;
-    let idempotency_key = match rest.skip(",\"idempotencyKey\":") {
+    let idempotency_key = match rest.skip(",\"idempotencyKey\":\"") {
         Some(()) => Some(rest.text()?.into()),
         None => None,
     };
@@ -36,7 +34,7 @@ pub(super) fn read(text: &str) -> Option<V1<'_>> {
     rest.skip(",\"nextAttemptAt\":")?;
     let next_attempt_at = Timestamp::from_millis(rest.number()?);
     let claimed = rest.skip(",\"claimed\":true").is_some();
-    (rest.0 == "}" && version == u64::from(VERSION)).then_some(V1 {
+    (rest.0 == "}").then_some(V1 {
         version: VERSION,
         id,
         key,
@@ -74,9 +72,8 @@ impl<'a> Rest<'a> {
         Some(taken)
     }
 
-    /// A string without escapes.
+    /// A string without escapes, after its opening quote.
     fn text(&mut self) -> Option<&'a str> {
-        self.skip("\"")?;
         let len = self.0.bytes().position(|byte| matches!(byte, b'"' | b'\\' | ..0x20))?;
         let text = self.take(len)?;
         self.skip("\"")?;
@@ -95,13 +92,13 @@ impl<'a> Rest<'a> {
         if self.skip("\"unknown\"").is_some() {
             return Some(Key::UNKNOWN);
         }
-        self.skip("[")?;
+        self.skip("[\"")?;
         let first = self.text()?;
         if self.skip("]").is_some() {
             return Key::one(first).ok();
         }
         let mut keys = Vec::from([first]);
-        while self.skip(",").is_some() {
+        while self.skip(",\"").is_some() {
             keys.push(self.text()?);
         }
         self.skip("]")?;
