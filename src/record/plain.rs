@@ -182,7 +182,8 @@ mod tests {
     fn what_is_written_of_a_new_item_is_of_the_plain_form() {
         let text = concat!(
             r#"{"version":1,"id":"a","key":["k","l"],"barrier":true,"mutatorName":"write","#,
-            r#""args":{"of": [1]},"idempotencyKey":"a","createdAt":0,"retryCount":1,"nextAttemptAt":1000,"claimed":true}"#,
+            r#""args":{"of": [1]},"idempotencyKey":"a","createdAt":0,"#,
+            r#""retryCount":1,"nextAttemptAt":1000,"claimed":true}"#,
         );
         let item = by_place(text).expect("it is plain");
         assert_eq!(*encode(&item), *text);
