@@ -233,6 +233,9 @@ impl Outbox {
 
     /// Cancels what has run into its timeout: a transport failure (R14).
     pub(super) fn expire_attempts(&mut self, fx: &mut Effects) {
+        if self.deadlines.first().is_none_or(|&(at, _)| at > self.now) {
+            return;
+        }
         let due = self.deadlines.iter().take_while(|&&(at, _)| at <= self.now);
         let mut due: Vec<Seq> = due.map(|&(_, seq)| seq).collect();
         due.sort_unstable();

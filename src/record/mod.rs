@@ -213,12 +213,18 @@ impl Text {
         let needs_escape = |byte: u8| (byte < 0x20) | (byte == b'"') | (byte == b'\\');
         // Without an early end, so that it looks at many bytes at once.
         if text.bytes().fold(false, |found, byte| found | needs_escape(byte)) {
-            let json = serde_json::to_string(text).expect("a string is JSON");
-            self.0.push_str(&json[1..]);
+            self.escaped(text);
         } else {
             self.0.push_str(text);
             self.0.push('"');
         }
+    }
+
+    /// The same but for its opening quote.
+    #[cold]
+    fn escaped(&mut self, text: &str) {
+        let json = serde_json::to_string(text).expect("a string is JSON");
+        self.0.push_str(&json[1..]);
     }
 
     fn json(&mut self, before: &str, json: &Json) {
