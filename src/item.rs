@@ -5,7 +5,13 @@ use core::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, de::Visitor};
 
-use crate::{error::InputError, json::Json, keys::Key, time::Timestamp};
+use crate::{
+    error::InputError,
+    json::Json,
+    keys::Key,
+    storage::{Fence, StoreId},
+    time::Timestamp,
+};
 
 /// The longest [`ItemId`] in bytes.
 pub const MAX_ID_BYTES: usize = 256;
@@ -89,12 +95,22 @@ pub struct Epoch(pub u64);
 /// One dispatch of one item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct AttemptId {
+    /// The store that the item is in [one that is made anew gives epochs and places again].
+    pub store: StoreId,
     /// The epoch of the leader that dispatched it.
     pub epoch: Epoch,
     /// The item's place.
     pub seq: Seq,
     /// The attempt's number, from 1: the item's `retryCount` once claimed.
     pub attempt: u32,
+}
+
+impl AttemptId {
+    /// The fence of the leader that dispatched it.
+    #[must_use]
+    pub const fn fence(self) -> Fence {
+        Fence { store: self.store, epoch: self.epoch }
+    }
 }
 
 impl fmt::Display for AttemptId {

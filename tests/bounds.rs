@@ -5,8 +5,8 @@ mod common;
 
 use common::*;
 use outbox::{
-    AskId, AttemptId, Effect, Epoch, Input, Poke, Seq,
-    storage::{Committed, OpId, StorageError},
+    AskId, Effect, Epoch, Input, Poke, Seq,
+    storage::{Committed, Fence, OpId, StorageError, StoreId},
 };
 
 /// A world in each of the states in which a timer matters.
@@ -73,7 +73,7 @@ fn a_spurious_tick_does_nothing() {
 
 #[test]
 fn answers_that_nobody_waits_for_do_nothing() {
-    let attempt = AttemptId { epoch: Epoch(99), seq: Seq(99), attempt: 99 };
+    let attempt = Fence { store: StoreId(7), epoch: Epoch(99) }.attempt(Seq(99), 99);
     let committed = Committed { results: vec![], change: 9 };
     for (name, world) in worlds() {
         for input in [

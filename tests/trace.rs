@@ -40,7 +40,7 @@ fn item(name: &str) -> Item {
     }
 }
 
-const ATTEMPT: AttemptId = AttemptId { epoch: Epoch(3), seq: Seq(1), attempt: 2 };
+const ATTEMPT: AttemptId = Fence { store: StoreId(7), epoch: Epoch(3) }.attempt(Seq(1), 2);
 
 #[test]
 fn inputs_read_as_a_story() {

@@ -26,9 +26,9 @@ const MAX_RESULT_BYTES: usize = 64 << 10;
 
 impl Outbox {
     pub(super) fn resolved(&mut self, attempt: AttemptId, outcome: AttemptOutcome, fx: &mut Effects) {
-        // A result counts only in the epoch that dispatched it (R14).
-        let epochs = |epoch| epoch != attempt.epoch && !mutant!(EarlierEpochSettles);
-        if self.epoch().is_none_or(epochs) {
+        // A result counts only in the epoch that dispatched it, of that very store (R14, R27).
+        let others = |fence| fence != attempt.fence() && !mutant!(EarlierEpochSettles);
+        if self.fence().is_none_or(others) {
             sometimes!(OtherEpoch, self.is_leading());
             return;
         }

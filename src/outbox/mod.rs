@@ -28,7 +28,7 @@ use crate::{
     error::ConfigError,
     index::Index,
     input::{Input, Trigger},
-    item::{Epoch, FailureRecord, Item, ItemId, Seq},
+    item::{FailureRecord, Item, ItemId, Seq},
     lane::LaneSet,
     mutants::mutant,
     sorted::Sorted,
@@ -279,10 +279,6 @@ impl Outbox {
             Role::Leading { fence } => Some(fence),
             Role::Follower | Role::Elected => None,
         }
-    }
-
-    fn epoch(&self) -> Option<Epoch> {
-        if let Role::Leading { fence } = &self.role { Some(fence.epoch) } else { None }
     }
 
     fn through(&self) -> Seq {

@@ -355,11 +355,11 @@ impl Outbox {
     }
 
     fn dispatch(&mut self, seq: Seq, fx: &mut Effects) {
-        let epoch = self.epoch().expect("only a leader dispatches");
+        let fence = self.fence().expect("only a leader dispatches");
         let entry = self.entries.get(seq).expect("only an entry is dispatched");
         let timeout_ms = self.mutator(&entry.item.mutator_name).and_then(|mutator| mutator.timeout_ms);
         let deadline = self.now.plus_ms(timeout_ms.unwrap_or(self.config.timeout_ms));
-        let attempt = AttemptId { epoch, seq, attempt: entry.item.retry_count };
+        let attempt = fence.attempt(seq, entry.item.retry_count);
         fx.push(Effect::Dispatch { attempt, item: Arc::clone(&entry.item), deadline });
         self.slots.begin(Place::Stored(seq), self.now);
         self.set_stage(seq, Stage::InFlight { deadline });
@@ -369,8 +369,8 @@ impl Outbox {
     pub(super) fn attempt_in_flight(&self, seq: Seq) -> Option<AttemptId> {
         let entry = self.entries.get(seq)?;
         let in_flight = matches!(entry.stage, Stage::InFlight { .. });
-        let epoch = self.epoch().filter(|_| in_flight)?;
-        Some(AttemptId { epoch, seq, attempt: entry.item.retry_count })
+        let fence = self.fence().filter(|_| in_flight)?;
+        Some(fence.attempt(seq, entry.item.retry_count))
     }
 
     // A full disk (R5).

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use self::memory::MemoryStore;
-use crate::item::{Epoch, ItemId, Outcome, Seq};
+use crate::item::{AttemptId, Epoch, ItemId, Outcome, Seq};
 
 pub mod conformance;
 mod memory;
@@ -69,6 +69,14 @@ pub struct Fence {
     pub store: StoreId,
     /// The epoch it was given.
     pub epoch: Epoch,
+}
+
+impl Fence {
+    /// The n-th attempt of an item by the leader that holds this fence.
+    #[must_use]
+    pub const fn attempt(self, seq: Seq, attempt: u32) -> AttemptId {
+        AttemptId { store: self.store, epoch: self.epoch, seq, attempt }
+    }
 }
 
 /// One write of a transaction.

@@ -383,13 +383,15 @@ mod tests {
         judge(Backoff::default(), scenario, |moment, tell| {
             tell(moment);
             match moment {
-                Moment::Effect { effect: Effect::Dispatch { item, .. }, .. } => sent = Some(item.clone()),
+                Moment::Effect { effect: Effect::Dispatch { attempt, item, .. }, .. } => {
+                    sent = Some((*attempt, item.clone()))
+                }
                 Moment::Effect { tab, effect: Effect::Notify(Event::AttemptFailed { .. }) } => {
                     if let Some(input) = first {
                         tell(&Moment::Input { tab: *tab, input });
                     }
-                    let attempt = AttemptId { epoch: outbox::Epoch(1), seq: Seq(1), attempt: 2 };
-                    let item = sent.clone().expect("it was sent before it failed");
+                    let (first, item) = sent.clone().expect("it was sent before it failed");
+                    let attempt = outbox::AttemptId { attempt: 2, ..first };
                     let deadline = item.created_at;
                     tell(&Moment::Effect {
                         tab: *tab,

@@ -86,12 +86,12 @@ impl Oracle for Claim {
 
 impl Claim {
     fn dispatched(&mut self, facts: &Facts, tab: u32, attempt: AttemptId) -> Result<(), String> {
-        let AttemptId { epoch, seq, attempt: number } = attempt;
+        let AttemptId { store: _, epoch, seq, attempt: number } = attempt;
         let page = facts.page(tab);
         let Some((page, fence)) = page.and_then(|page| Some((page, page.fence?))) else {
             return Err(format!("{attempt} is dispatched by a page that has acquired nothing"));
         };
-        if fence.epoch != epoch {
+        if fence != attempt.fence() {
             return Err(format!(
                 "{attempt} is dispatched by a page that has acquired epoch {}",
                 fence.epoch.0

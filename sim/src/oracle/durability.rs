@@ -162,7 +162,10 @@ fn same_row(stored: (Seq, &[u8]), expected: (Seq, &[u8])) -> Result<(), String> 
 
 #[cfg(test)]
 mod tests {
-    use outbox::{Event, Place, ViewChange};
+    use outbox::{
+        Event, Place, ViewChange,
+        storage::{Fence, StoreId},
+    };
 
     use super::*;
     use crate::oracle::tamper::{judge, says, story};
@@ -230,7 +233,8 @@ mod tests {
                 Some(item),
             ) = (moment, &shown)
             {
-                let attempt = AttemptId { epoch: outbox::Epoch(1), seq: Seq(1), attempt: 1 };
+                let fence = Fence { store: StoreId(1), epoch: outbox::Epoch(1) };
+                let attempt = fence.attempt(Seq(1), 1);
                 let (item, deadline) = (item.clone(), item.created_at.plus_ms(1));
                 tell(&Moment::Effect { tab: *tab, effect: &Effect::Dispatch { attempt, item, deadline } });
             }

@@ -128,7 +128,7 @@ impl Told {
             }
             AttemptOutcome::Failure(_) => true,
         };
-        let why_not = if self.fence.is_none_or(|fence| fence.epoch != attempt.epoch) {
+        let why_not = if self.fence.is_none_or(|fence| fence != attempt.fence()) {
             "it is of another epoch"
         } else if refused {
             return Due::Anything;

@@ -130,7 +130,7 @@ pub(crate) fn claims(fence: Option<Fence>, writes: &[Write], committed: &Committ
             _ => continue,
         };
         if let Some(item) = decode(seq, record.as_bytes()).filter(|item| item.claimed) {
-            claims.push(AttemptId { epoch: fence.epoch, seq, attempt: item.retry_count });
+            claims.push(fence.attempt(seq, item.retry_count));
         }
     }
     claims
