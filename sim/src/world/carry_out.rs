@@ -7,8 +7,8 @@ use std::{
 };
 
 use outbox::{
-    AskedItem, AttemptId, AttemptOutcome, Class, Effect, Event as Told, Failure, HookError, Input, Item,
-    ItemId, ParkReason, RetryBatch, SerializedError, Timestamp, Verdict,
+    AskedItem, AttemptId, AttemptOutcome, Class, Effect, Failure, HookError, Input, Item, ItemId, RetryBatch,
+    SerializedError, Timestamp, Verdict,
     lease::{ElectionEffect, ElectionInput},
 };
 
@@ -71,11 +71,6 @@ impl Play<'_> {
             Effect::View(change) => {
                 if let Some(page) = self.page_mut(id) {
                     page.fold(&change);
-                }
-            }
-            Effect::Notify(Told::Parked { reason: ParkReason::Attempts { .. }, .. }) => {
-                if let Some(page) = self.page_mut(id) {
-                    page.exhausted = true;
                 }
             }
             Effect::Notify(_) => {}

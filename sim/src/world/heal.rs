@@ -45,7 +45,7 @@ impl Play<'_> {
         let newest = self.app.newest_build();
         let pages = self.world.tabs.iter().filter_map(|tab| tab.page.as_ref());
         let old: Vec<PageId> =
-            pages.filter(|page| page.exhausted && page.build != newest).map(|page| page.id).collect();
+            pages.filter(|page| page.build != newest && page.is_exhausted()).map(|page| page.id).collect();
         for id in old {
             self.end(id, false);
             self.open(id.tab, newest);

@@ -223,7 +223,6 @@ impl Play<'_> {
             flights: BTreeMap::new(),
             asked_storage: false,
             deaf: false,
-            exhausted: false,
             calls: BTreeMap::new(),
             view: BTreeMap::new(),
             inbox: std::collections::VecDeque::new(),

@@ -5,7 +5,10 @@ use std::{
     sync::Arc,
 };
 
-use outbox::{AttemptId, CallId, Item, ItemId, Outbox, Place, Timestamp, ViewChange, lease::Election};
+use outbox::{
+    AttemptId, CallId, Item, ItemId, Outbox, ParkReason, Place, Reason, Timestamp, ViewChange,
+    lease::Election,
+};
 
 use super::queue::{Mail, PageId};
 use crate::scenario::EffectKind;
@@ -62,8 +65,6 @@ pub struct Page {
     pub asked_storage: bool,
     /// The storage request under way will never be answered.
     pub deaf: bool,
-    /// It told that an item has used up its attempts (R16): a build with another limit may help.
-    pub exhausted: bool,
     /// Calls without a reply.
     pub calls: BTreeMap<CallId, ItemId>,
     /// The list of pending items as a view would hold it, folded from the changes alone (R22).
@@ -104,6 +105,14 @@ impl Page {
     #[must_use]
     pub fn name(&self) -> String {
         name(self.id)
+    }
+
+    /// Whether it holds back an item that has used up its attempts (R16): a build with another limit may
+    /// help. It is asked, as only the page that made the last attempt is told.
+    pub(super) fn is_exhausted(&self) -> bool {
+        let reasons = self.outbox.pending().filter_map(|item| Some(self.outbox.explain(&item.id)?.reason));
+        let exhausted = |reason| matches!(reason, Reason::Parked(ParkReason::Attempts { .. }));
+        reasons.into_iter().any(exhausted)
     }
 
     pub(super) fn fold(&mut self, change: &ViewChange) {
