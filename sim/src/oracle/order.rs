@@ -6,7 +6,8 @@
 //! - At any dispatch, no other item of its lanes is in flight in that page.
 //! - At the server, first applications follow the order of places in each lane: an item that is still stored
 //!   is not applied for the first time after a later item of a lane that it was inserted into. What was
-//!   removed or dropped may still arrive late; a loss of power that undoes commits begins anew.
+//!   removed or dropped may still arrive late; a loss of power that undoes commits begins anew, and what was
+//!   sent before it says nothing of the order since: it may stand behind an item that the loss brought back.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,6 +24,8 @@ use crate::{moment::Moment, world::World};
 pub struct Order {
     /// The last place given.
     last: Seq,
+    /// What was dispatched since the store last lost something.
+    sent: BTreeSet<AttemptId>,
     /// Items that the server has applied.
     applied: BTreeSet<ItemId>,
     /// The latest item of each lane that was.
@@ -55,10 +58,11 @@ impl Oracle for Order {
             Moment::Undone { commits } if *commits > 0 => self.begin_anew(facts.through),
             Moment::MadeAnew => self.begin_anew(Seq(0)),
             Moment::Effect { tab, effect: Effect::Dispatch { attempt, item, .. } } => {
+                self.sent.insert(*attempt);
                 return is_next(facts, *tab, *attempt, item);
             }
-            Moment::Served { request, answer, .. } if answer.applied => {
-                return self.applied(facts, &request.item);
+            Moment::Served { attempt, request, answer, .. } if answer.applied => {
+                return self.applied(facts, *attempt, &request.item);
             }
             _ => {}
         }
@@ -80,8 +84,8 @@ impl Order {
         Err(format!("the place {seq} was given after {last}"))
     }
 
-    fn applied(&mut self, facts: &Facts, id: &ItemId) -> Result<(), String> {
-        if !self.applied.insert(id.clone()) {
+    fn applied(&mut self, facts: &Facts, attempt: AttemptId, id: &ItemId) -> Result<(), String> {
+        if !self.applied.insert(id.clone()) || !self.sent.contains(&attempt) {
             return Ok(());
         }
         let Some(seq) = facts.stored(id) else { return Ok(()) };
