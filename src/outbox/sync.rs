@@ -223,6 +223,9 @@ impl Outbox {
                 entry.first_attempt = 1;
             }
         } else {
+            if let Some(gone) = self.seq_of(&item.id) {
+                self.lost(gone, None, fx); // its id was given anew: that one has ended, and is told first
+            }
             let places = self.lanes.join(&mut item.key, seq);
             let item = Arc::new(item);
             Self::view(fx, ViewChange::Set { place: Place::Stored(seq), item: Arc::clone(&item) });
