@@ -6,7 +6,7 @@ mod common;
 use common::*;
 use outbox::{
     CallError, CallId, Event, FailureRecord, Input, Outcome, record,
-    storage::{Store, Write},
+    storage::{StorageError, Store, Write},
 };
 
 fn refused_world() -> World {
@@ -97,6 +97,43 @@ fn retry_failure_works_once() {
     assert!(!world.done(second));
     assert_eq!(world.stored(), ["b", "first"]);
     assert_eq!(world.shown(0), ["b", "first"]);
+}
+
+#[test]
+fn retry_failure_before_the_first_load_waits_for_it() {
+    let mut world = refused_world();
+    world.crash(0);
+    world.hold_storage();
+    world.restart(0);
+    let call = retry_failure(&mut world, "a", "again");
+    let none = retry_failure(&mut world, "never-was", "other");
+    assert!(world.is_open(call) && world.is_open(none), "nothing is known of the store yet");
+    assert!(!world.outbox(0).is_durable(), "a call still waits for storage");
+    world.release_storage();
+    assert_eq!(world.seq(call).0, 3);
+    assert!(!world.done(none));
+    assert!(world.stored_failures().is_empty());
+}
+
+#[test]
+fn retry_failure_of_a_record_that_another_replica_made_asks_the_store() {
+    let mut world = World::shared(2);
+    world.hold_mail();
+    world.enqueue(0, "a", "a");
+    world.fail("a", refused());
+    let (failure, id) = (item_id("a"), item_id("again"));
+    let call = world.call(1, |call| Input::RetryFailure { call, failure, id });
+    assert_eq!(world.seq(call).0, 2, "its poke is not here yet, but the record is stored");
+    assert!(world.stored_failures().is_empty());
+}
+
+#[test]
+fn retry_failure_that_cannot_be_looked_up_fails() {
+    let mut world = refused_world();
+    world.store_fails(StorageError::Unknown);
+    let call = retry_failure(&mut world, "unknown-here", "again");
+    assert_eq!(*world.storage_error(call), StorageError::Unknown);
+    assert_eq!(world.stored_failures(), ["a"]);
 }
 
 #[test]

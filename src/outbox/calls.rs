@@ -5,7 +5,7 @@ use alloc::{string::String, sync::Arc, vec::Vec};
 use super::{
     Effects, Outbox,
     entry::Stage,
-    journal::{CallKind, CallWrite},
+    journal::{CallKind, CallWrite, FailureRetry},
     writing::Writing,
 };
 use crate::{
@@ -150,8 +150,19 @@ impl Outbox {
         self.journal.calls.push_back(CallWrite::new(Some(call), CallKind::Remove(id)));
     }
 
-    pub(super) fn retry_failure(&mut self, call: CallId, failure: &ItemId, id: ItemId, fx: &mut Effects) {
-        let Some(record) = self.failures.find(failure) else {
+    /// A record that is not known here may be stored all the same: a load comes first (R15).
+    pub(super) fn retry_failure(&mut self, retry: FailureRetry, fx: &mut Effects) {
+        if self.failures.holds(&retry.failure) {
+            self.retry_known_failure(retry, fx);
+        } else {
+            self.journal.want.retries.push(retry);
+        }
+    }
+
+    /// The store was asked, and what it knows is known here.
+    pub(super) fn retry_known_failure(&mut self, retry: FailureRetry, fx: &mut Effects) {
+        let FailureRetry { call, failure, id } = retry;
+        let Some(record) = self.failures.find(&failure) else {
             return Self::reply(fx, call, Ok(Reply::Done(false)));
         };
         let draft = Draft {
@@ -164,7 +175,7 @@ impl Outbox {
             return Self::reply(fx, call, Err(CallError::Duplicate { id: draft.id }));
         }
         match self.item_of(draft) {
-            Ok(item) => self.write_item(call, item, Some(failure.clone()), fx),
+            Ok(item) => self.write_item(call, item, Some(failure), fx),
             Err(error) => Self::reply(fx, call, Err(error.into())),
         }
     }

@@ -82,12 +82,23 @@ pub(super) struct Want {
     pub(super) verify: BTreeSet<Seq>,
     /// A write may or may not have been committed: read before writing again (R4).
     pub(super) doubt: bool,
+    /// Retries of failure records that were not known when they were asked for: decided by what is read.
+    pub(super) retries: Vec<FailureRetry>,
+}
+
+/// A call to send again what was dropped (R15).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct FailureRetry {
+    pub(super) call: CallId,
+    pub(super) failure: ItemId,
+    /// Of the new item.
+    pub(super) id: ItemId,
 }
 
 impl Want {
     /// Whether everything that changed is to be read.
     pub(super) fn is_broad(&self) -> bool {
-        self.acquire || self.full || self.since || self.doubt
+        self.acquire || self.full || self.since || self.doubt || !self.retries.is_empty()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -125,6 +136,7 @@ impl Want {
         self.doubt |= other.doubt;
         self.items.extend(other.items);
         self.verify.extend(other.verify);
+        self.retries.extend(other.retries);
     }
 }
 
@@ -349,8 +361,16 @@ impl Journal {
     }
 
     pub(super) fn is_idle(&self) -> bool {
-        let writing = matches!(self.in_flight, Some(Request { kind: Kind::Persist { .. }, .. }));
-        !writing && !self.has_free() && !self.has_put() && self.inserts.is_empty()
+        let asked = match &self.in_flight {
+            None => false,
+            Some(Request { kind: Kind::Acquire(want) | Kind::Load(want), .. }) => !want.retries.is_empty(),
+            Some(Request { kind: Kind::Persist { .. }, .. }) => true,
+        };
+        !asked
+            && self.want.retries.is_empty()
+            && !self.has_free()
+            && !self.has_put()
+            && self.inserts.is_empty()
     }
 
     /// The item at `seq` is gone: nothing is to be written about it.

@@ -58,7 +58,7 @@ mod writing;
 use entries::Entries;
 use failures::Failures;
 use hook::Hook;
-use journal::Journal;
+use journal::{FailureRetry, Journal};
 use leadership::{Presence, Role};
 use schedule::Queues;
 use slots::Slots;
@@ -175,7 +175,9 @@ impl Outbox {
         match input {
             Input::Enqueue { call, draft } => self.enqueue(call, draft, effects),
             Input::Remove { call, id } => self.remove(call, id, effects),
-            Input::RetryFailure { call, failure, id } => self.retry_failure(call, &failure, id, effects),
+            Input::RetryFailure { call, failure, id } => {
+                self.retry_failure(FailureRetry { call, failure, id }, effects);
+            }
             Input::DismissFailure { call, id } => self.dismiss_failure(call, id),
             Input::Pause { call, reason } => self.pause(call, reason, effects),
             Input::Resume { call, reason } => self.resume(call, reason, effects),

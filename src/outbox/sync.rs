@@ -5,7 +5,7 @@ use alloc::{collections::BTreeSet, string::String, sync::Arc, vec::Vec};
 use super::{
     Effects, Known, Outbox,
     entry::{Entry, Flags, Stage},
-    journal::{Kind, Request, Want},
+    journal::{FailureRetry, Kind, Request, Want},
     leadership::Role,
     schedule::STALE_MS,
 };
@@ -33,7 +33,7 @@ impl Outbox {
         let asked = |request: &mut Request| request.op == op && request.is_read();
         let Some(request) = self.journal.in_flight.take_if(asked) else { return };
         match (request.kind, result) {
-            (Kind::Acquire(_), Ok(snapshot)) => self.acquired(snapshot, fx),
+            (Kind::Acquire(want), Ok(snapshot)) => self.acquired(want, snapshot, fx),
             (Kind::Load(want), Ok(snapshot)) => self.load_done(want, snapshot, request.since, fx),
             (Kind::Load(want), Err(StorageError::Fenced)) => {
                 self.journal.want.join(want);
@@ -42,7 +42,10 @@ impl Outbox {
             (kind, Err(error)) => {
                 self.storage_failed(&error, fx);
                 self.journal.retry.read.failed(self.now);
-                if let Kind::Acquire(want) | Kind::Load(want) = kind {
+                if let Kind::Acquire(mut want) | Kind::Load(mut want) = kind {
+                    for retry in core::mem::take(&mut want.retries) {
+                        Self::reply(fx, retry.call, Err(error.clone().into()));
+                    }
                     self.journal.want.join(want);
                 }
                 self.journal.want.acquire = self.role == Role::Elected;
@@ -52,13 +55,14 @@ impl Outbox {
     }
 
     /// The epoch is raised and everything is read: this replica leads, if it still holds the lock (R27).
-    fn acquired(&mut self, snapshot: Snapshot, fx: &mut Effects) {
+    fn acquired(&mut self, want: Want, snapshot: Snapshot, fx: &mut Effects) {
         self.read_works(fx);
         let fence = Fence { store: snapshot.store, epoch: snapshot.epoch };
         // Elected anew since it was asked: the acquire that is still wanted is the one that counts.
         let leads = self.role == Role::Elected && !self.journal.want.acquire;
         self.apply(snapshot, leads, fx);
         self.clear_doubt(fx);
+        self.retry_failures(want.retries, fx);
         if !leads {
             sometimes!(AcquireStale);
             return;
@@ -92,9 +96,17 @@ impl Outbox {
         if want.doubt {
             self.clear_doubt(fx);
         }
+        self.retry_failures(want.retries, fx);
         self.arm_check();
         for seq in want.verify {
             self.verified(seq, since, fx);
+        }
+    }
+
+    /// The failure records that the store has are known: what waited for them can be decided (R15).
+    fn retry_failures(&mut self, retries: Vec<FailureRetry>, fx: &mut Effects) {
+        for retry in retries {
+            self.retry_known_failure(retry, fx);
         }
     }
 

@@ -24,8 +24,8 @@ use crate::{moment::Moment, world::World};
 #[derive(Debug, Default)]
 pub struct Calls {
     pages: PerTab<BTreeMap<CallId, Call>>,
-    /// How many writes the last transaction had that each page was refused.
-    refused: PerTab<usize>,
+    /// How many writes the last request had that each page was refused; a read has none.
+    refused: PerTab<Option<usize>>,
 }
 
 #[derive(Debug)]
@@ -75,15 +75,9 @@ impl Oracle for Calls {
                 let Some(open) = self.pages.of(*tab).remove(call) else {
                     return Err(format!("t{tab}: call {} is replied to and is not open", call.0));
                 };
-                if matches!(result, Err(CallError::Storage(error)) if *error != StorageError::Unknown)
-                    && matches!(open.about, About::Insert | About::Retry(_))
-                    && *self.refused.of(*tab) != 1
-                {
-                    let together = self.refused.of(*tab);
-                    return Err(format!(
-                        "t{tab}: call {} fails with a transaction of {together} writes",
-                        call.0
-                    ));
+                if matches!(result, Err(CallError::Storage(error)) if *error != StorageError::Unknown) {
+                    let refused = *self.refused.of(*tab);
+                    open.may_fail(refused).map_err(|what| format!("t{tab}: call {} {what}", call.0))?;
                 }
                 if let Ok(reply) = result {
                     return open.check(world, facts, reply).map_err(|what| {
@@ -91,11 +85,22 @@ impl Oracle for Calls {
                     });
                 }
             }
+            Moment::Ran { tab, page, answer: Input::Loaded { .. }, told, .. }
+                if facts.page(*tab).is_some_and(|open| open.id.page == *page) =>
+            {
+                if matches!(told, Input::Loaded { result: Err(_), .. }) {
+                    *self.refused.of(*tab) = Some(0);
+                    return Ok(());
+                }
+                for call in self.pages.of(*tab).values_mut() {
+                    call.missing |= matches!(&call.about, About::Retry(failure) if !has(world, failure));
+                }
+            }
             Moment::Ran { tab, page, request: Effect::Persist { writes, .. }, answer, told }
                 if facts.page(*tab).is_some_and(|open| open.id.page == *page) =>
             {
                 if matches!(told, Input::Persisted { result: Err(_), .. }) {
-                    *self.refused.of(*tab) = writes.len();
+                    *self.refused.of(*tab) = Some(writes.len());
                 }
                 let open = self.pages.of(*tab);
                 if !open.is_empty() {
@@ -140,6 +145,11 @@ fn ran(open: &mut BTreeMap<CallId, Call>, writes: &[Write], answer: &Input, told
     }
 }
 
+/// Whether the store has this failure record.
+fn has(world: &World, failure: &ItemId) -> bool {
+    world.store.memory().failures().any(|(id, _)| id == failure)
+}
+
 impl About {
     fn is_written_by(&self, write: &Write) -> bool {
         match (self, write) {
@@ -153,6 +163,17 @@ impl About {
 }
 
 impl Call {
+    /// What the store refused fails an insert only if it was alone in it (R4); a retry of a failure that is
+    /// not known here fails with the read that was to find it (R15).
+    fn may_fail(&self, refused: Option<usize>) -> Result<(), String> {
+        match (&self.about, refused) {
+            (About::Insert | About::Retry(_), Some(1)) | (About::Retry(_), Some(0)) => Ok(()),
+            (About::Insert | About::Retry(_), Some(n)) => Err(format!("fails with a request of {n} writes")),
+            (About::Insert | About::Retry(_), None) => Err("fails, and nothing was refused".into()),
+            _ => Ok(()),
+        }
+    }
+
     fn check(&self, world: &World, facts: &Facts, reply: &Reply) -> Result<(), String> {
         match (reply, &self.about) {
             (Reply::Enqueued { .. }, About::Insert | About::Retry(_)) | (Reply::Done(true), About::Pause) => {
@@ -167,11 +188,7 @@ impl Call {
             (Reply::Done(false), _) if self.did => Err("the store did it".into()),
             (Reply::Done(false), _) if self.missing => Ok(()),
             (Reply::Done(false), About::Remove(id)) if facts.stored(id).is_none() => Ok(()),
-            (Reply::Done(false), About::Retry(failure))
-                if world.store.memory().failures().all(|(id, _)| id != failure) =>
-            {
-                Ok(())
-            }
+            (Reply::Done(false), About::Retry(failure)) if !has(world, failure) => Ok(()),
             (Reply::Done(false), _) => Err("the store has it, and was not asked".into()),
         }
     }

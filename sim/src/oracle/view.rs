@@ -5,7 +5,7 @@
 //! | after | compared |
 //! |---|---|
 //! | the end of an input with a `View` effect, and now and then | the folded list, with [`Outbox::pending`] |
-//! | the end of an accepted enqueue | that the item was shown among its effects |
+//! | the end of an accepted enqueue, or retry of a known failure | that its item was shown in it |
 //! | the end of a load's answer | the folded list, with the rows that the store gave |
 
 use outbox::{
@@ -69,7 +69,7 @@ impl Oracle for View {
     fn see(&mut self, world: &World, facts: &Facts, moment: &Moment<'_>) -> Result<(), String> {
         match moment {
             Moment::Opened { tab, .. } => self.pages.opened(*tab),
-            Moment::Input { tab, input } => self.pages.of(*tab).given(input),
+            Moment::Input { tab, input } => self.pages.of(*tab).given(world.page(*tab), input),
             Moment::Effect { tab, effect: Effect::View(change) } => self.pages.of(*tab).changes(change),
             Moment::Effect { tab, effect: Effect::Reply { call, .. } } => {
                 let shown = self.pages.of(*tab);
@@ -92,11 +92,16 @@ impl Oracle for View {
 }
 
 impl Shown {
-    fn given(&mut self, input: &Input) {
+    fn given(&mut self, page: Option<&Page>, input: &Input) {
         self.changed = false;
         self.due = match input {
             Input::Enqueue { call, draft } => Some((*call, draft.id.clone())),
-            Input::RetryFailure { call, id, .. } => Some((*call, id.clone())),
+            // What is to be sent again is known only with its record; else a load comes first.
+            Input::RetryFailure { call, failure, id } => {
+                let known =
+                    page.is_some_and(|page| page.outbox.failures().any(|record| record.item.id == *failure));
+                known.then(|| (*call, id.clone()))
+            }
             _ => None,
         };
         if self.read.any {
