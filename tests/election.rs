@@ -141,6 +141,70 @@ fn r26_a_thawed_candidate_claims_again() {
     assert!(!effects.contains(&ElectionEffect::Elected));
 }
 
+/// A hidden tab: its timers come once a second, four delays apart.
+#[test]
+fn r26_a_lone_replica_with_throttled_timers_leads() {
+    let mut election = started("b");
+    for second in 1..=120 {
+        handle(&mut election, second * 1_000, ElectionInput::Tick);
+        assert_eq!(election.holds_lease(at(second * 1_000)), second >= 7, "after {second} s");
+    }
+}
+
+#[test]
+fn r26_a_candidate_claims_again_at_two_late_wakes() {
+    let mut election = started("b");
+    let claimed = tick_until(&mut election, Says::Claim);
+    let mut late =
+        |delays: u64| said(&handle(&mut election, claimed + delays * DELAY_MS, ElectionInput::Tick));
+    assert_eq!([late(1), late(2)], [[Says::Claim], [Says::Claim]]);
+    assert_eq!(late(3), [], "it takes this for a throttled timer, but two delays are not over");
+    assert_eq!(late(4), [Says::Lease]);
+}
+
+/// Who heard its claim waits no longer than a lease: another may lead by then.
+#[test]
+fn r26_a_candidate_that_slept_for_a_lease_begins_anew() {
+    let mut election = started("b");
+    let mut now = tick_until(&mut election, Says::Claim);
+    for _ in 0..8 {
+        now += LEASE_MS - DELAY_MS;
+        assert_eq!(said(&handle(&mut election, now, ElectionInput::Tick)), [Says::Claim]);
+    }
+    for _ in 0..2 {
+        now += LEASE_MS - DELAY_MS - 1;
+        assert_eq!(said(&handle(&mut election, now, ElectionInput::Tick)), [Says::Claim]);
+    }
+    now += LEASE_MS - DELAY_MS - 1;
+    assert_eq!(said(&handle(&mut election, now, ElectionInput::Tick)), [Says::Lease]);
+}
+
+#[test]
+fn r26_of_two_replicas_with_throttled_timers_one_leads() {
+    for (offset_ms, b_first) in [(0, false), (0, true), (1, false), (400, true), (999, false)] {
+        let mut replicas = [started("a"), started("b")];
+        let mut wakes = Vec::new();
+        for second in 1..=120 {
+            wakes.push((second * 1_000, usize::from(b_first)));
+            wakes.push((second * 1_000 + offset_ms, usize::from(!b_first)));
+        }
+        for (now, who) in wakes {
+            // Every message is handled at once, and so are the answers.
+            let mut inputs = vec![(who, ElectionInput::Tick)];
+            while let Some((who, input)) = inputs.pop() {
+                for effect in handle(&mut replicas[who], now, input) {
+                    if let ElectionEffect::Broadcast(message) = effect {
+                        inputs.push((1 - who, ElectionInput::Message(message)));
+                    }
+                }
+            }
+            let leaders = replicas.iter().filter(|replica| replica.holds_lease(at(now))).count();
+            assert!(leaders <= 1, "both lead at {now}");
+            assert!(leaders == 1 || now < 9_000, "none leads at {now}");
+        }
+    }
+}
+
 #[test]
 fn r26_a_goodbye_hands_over_at_once() {
     let mut election = started("b");

@@ -7,7 +7,7 @@
 //! * No two replicas hold a lease at one time, if every message is handled in less than the longest delay
 //!   `D` after it was sent, or after the end of a freeze of `D` or more.
 //! * If messages are lost or late: from every state that can be reached, a calm run (nothing lost, nobody
-//!   freezes any more) comes to exactly one leader, whom all others know, within three leases and 16 `D`.
+//!   freezes any more) comes to exactly one leader within three leases and 16 `D`.
 //!
 //! What is abstracted, and why that hides nothing: time goes in steps of a millisecond, with `D` of 2 to 4 of
 //! them and a lease of 8 `D`, the shortest that is allowed. Two states are one if they differ only in what no
@@ -31,8 +31,8 @@ fn world(replicas: usize, left: Budget) -> World {
     World { replicas, left, delay_ms: 2, late_ms: 0, hears_nothing: false }
 }
 
-/// The same with timers that are late. A candidate wakes every `D / 2` and takes a wait of `D` for a freeze,
-/// so that this wants a longer `D`: with 2 ms a candidate whose timers are always late would never lead.
+/// The same with timers that are late. A candidate wakes every `D / 2` and takes a wait of `D` for a freeze:
+/// with a `D` of 2 ms every late wake is one.
 fn late(world: World) -> World {
     World { delay_ms: 3, late_ms: 1, ..world }
 }

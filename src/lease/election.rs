@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::{ElectionConfig, ElectionEffect, ElectionInput, ElectionMessage, Says};
 use crate::{draw::draw64, error::ConfigError, time::Timestamp};
 
+/// A candidate claims again at so many late wakes, and takes no more of them for a freeze.
+const MAX_LATE_WAKES: u8 = 2;
+
 /// The state machine of one replica. How it works: see the head of [`lease`](super).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -37,7 +40,10 @@ enum Role {
     Stopped,
     Follower,
     Candidate {
+        /// When it last claimed.
         since: Timestamp,
+        /// It was woken late so often, and claimed again each time.
+        late_wakes: u8,
     },
     Leader {
         /// When the lease was last announced.
@@ -109,14 +115,17 @@ impl Election {
     fn look_at_the_clock(&mut self, missed_ms: u64, effects: &mut Vec<ElectionEffect>) {
         match self.role {
             Role::Leader { .. } if !self.holds_lease(self.now) => self.depose(effects),
-            Role::Candidate { since } => {
-                // Objections may be waiting unread.
-                let late = self.now.since_ms(since) > 3 * self.config.max_delay_ms;
-                if late || missed_ms >= self.config.max_delay_ms {
-                    self.claim(effects);
+            Role::Candidate { since, late_wakes } if missed_ms >= self.config.max_delay_ms => {
+                // After a freeze, objections wait unread. A throttled timer looks the same, but the last
+                // wakes with it: what objected to the first claim has been read by the third.
+                let heeded_ms = self.config.lease_ms - self.config.max_delay_ms;
+                if self.now.since_ms(since) >= heeded_ms {
+                    self.claim(0, effects);
+                } else if late_wakes < MAX_LATE_WAKES {
+                    self.claim(late_wakes + 1, effects);
                 }
             }
-            Role::Leader { .. } | Role::Follower | Role::Stopped => (),
+            Role::Candidate { .. } | Role::Leader { .. } | Role::Follower | Role::Stopped => (),
         }
     }
 
@@ -159,7 +168,7 @@ impl Election {
             Role::Leader { .. } => self.renew(effects),
             // Say it again: the other may have begun after it was said first.
             Role::Candidate { .. } if *self.config.replica < *from => self.broadcast(Says::Claim, effects),
-            Role::Candidate { .. } | Role::Follower => self.yield_for(4),
+            Role::Candidate { .. } | Role::Follower => self.yield_for_ms(self.config.lease_ms),
             Role::Stopped => (),
         }
     }
@@ -177,12 +186,12 @@ impl Election {
         self.ask_at = Some(self.now.plus_ms(self.config.lease_ms / 2));
     }
 
-    /// Makes no claim for that many delays.
-    fn yield_for(&mut self, delays: u64) {
+    /// Makes no claim for so long.
+    fn yield_for_ms(&mut self, wait_ms: u64) {
         if let Role::Candidate { .. } = self.role {
             self.role = Role::Follower;
         }
-        self.yielded_until = self.yielded_until.max(self.now.plus_ms(delays * self.config.max_delay_ms));
+        self.yielded_until = self.yielded_until.max(self.now.plus_ms(wait_ms));
     }
 
     fn resign(&mut self, effects: &mut Vec<ElectionEffect>) {
@@ -191,7 +200,7 @@ impl Election {
             self.depose(effects);
         }
         // The goodbye takes one delay, the next one's jitter one, its claim two or three, its lease one.
-        self.yield_for(6);
+        self.yield_for_ms(6 * self.config.max_delay_ms);
     }
 
     fn stop(&mut self, effects: &mut Vec<ElectionEffect>) {
@@ -206,12 +215,12 @@ impl Election {
 
     fn do_what_is_due(&mut self, effects: &mut Vec<ElectionEffect>) {
         match self.role {
-            Role::Follower if self.now >= self.claim_at() => self.claim(effects),
+            Role::Follower if self.now >= self.claim_at() => self.claim(0, effects),
             Role::Follower if self.ask_at.is_some_and(|at| self.now >= at) => {
                 self.ask_at = None; // once per lease heard; after that there is the claim
                 self.broadcast(Says::Ask, effects);
             }
-            Role::Candidate { since } if self.now >= since.plus_ms(2 * self.config.max_delay_ms) => {
+            Role::Candidate { since, .. } if self.now >= since.plus_ms(2 * self.config.max_delay_ms) => {
                 self.round += 1;
                 self.heard = None;
                 self.ask_at = None;
@@ -232,7 +241,7 @@ impl Election {
             Role::Stopped => None,
             Role::Follower => Some(self.ask_at.map_or(self.claim_at(), |at| at.min(self.claim_at()))),
             // Awake often, so that a freeze is noticed.
-            Role::Candidate { since } => {
+            Role::Candidate { since, .. } => {
                 Some(since.plus_ms(2 * delay_ms).min(self.now.plus_ms(delay_ms / 2)))
             }
             Role::Leader { renewed } => Some(renewed.plus_ms(self.config.lease_ms / 3)),
@@ -257,9 +266,9 @@ impl Election {
         draw64(&seed) % self.config.max_delay_ms
     }
 
-    fn claim(&mut self, effects: &mut Vec<ElectionEffect>) {
+    fn claim(&mut self, late_wakes: u8, effects: &mut Vec<ElectionEffect>) {
         self.round += 1;
-        self.role = Role::Candidate { since: self.now };
+        self.role = Role::Candidate { since: self.now, late_wakes };
         self.broadcast(Says::Claim, effects);
     }
 

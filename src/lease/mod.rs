@@ -12,16 +12,25 @@
 //!   after it is sent, so the lease is over before anybody's wait is; no two clocks are compared.
 //! * Then a follower broadcasts `Claim` and waits `2D`. One `D` is for its claim to reach everybody, the
 //!   other for an objection to come back: from a leader, or from a candidate whose id is smaller. Who
-//!   hears a claim makes none of its own for `4D`: until the claimant's first `Lease` must have come.
+//!   hears a claim makes none of its own for `L`: until the claimant's first `Lease` must have come.
 //! * A replica that was frozen looks at the clock first: a leader whose lease has run out is deposed
-//!   before anything else is done, a candidate that missed `D` or more claims again.
+//!   before anything else is done, a candidate that missed `D` or more claims again, as objections may wait
+//!   unread.
+//! * To a candidate, a throttled timer looks like a freeze [a hidden tab's come once a second]. So it claims
+//!   again at two late wakes; at the third and later ones it leads, as after any `2D`, if it claimed less than
+//!   `L - D` ago. By then it has read what objected to its *first* claim: a freeze that held that up ended by
+//!   the second late wake, `D` or more ago. So nobody led then; and nobody else came to lead since, as each
+//!   claim reaches the others before the `L` that they grant the one before it are over.
+//!   A replica that is woken less than once in `L - D` does not lead: it could not keep a lease.
 //! * A replica that starts waits for `L`, because a leader may be there that cannot answer.
 //! * `Bye` ends a lease at once: the next leader comes within `4D`.
 //!
 //! So no two leases overlap if every message is handled in less than `D` after it was sent, a short
 //! freeze of the receiver included; after a freeze of `D` or more, in less than `D` after its end. With
 //! messages lost or later than that they may, and the one of the larger id ends as soon as it hears of
-//! the other.
+//! the other. They may, too, for less than `2D`, if one candidacy sees three freezes of `D` or more (or its
+//! timers are throttled and it is frozen besides) while another replica thaws that has read none of its
+//! claims.
 
 mod election;
 

@@ -30,8 +30,14 @@ struct Serialised {
 enum Role {
     Stopped,
     Follower,
-    Candidate { since: u64 },
-    Leader { renewed: u64 },
+    #[serde(rename_all = "camelCase")]
+    Candidate {
+        since: u64,
+        late_wakes: u8,
+    },
+    Leader {
+        renewed: u64,
+    },
 }
 
 #[derive(Hash)]
@@ -47,6 +53,7 @@ struct CanonicalReplica {
 struct CanonicalElection {
     /// The role's number, and since when: as far back as it looks.
     role: (u8, u64),
+    late_wakes: u8,
     /// Only a candidate asks when it was last awake.
     slept: u64,
     heard: Option<String>,
@@ -104,17 +111,18 @@ impl State {
 
     fn election(&self, election: &Serialised) -> CanonicalElection {
         let (delay_ms, lease_ms) = (self.delay_ms, 8 * self.delay_ms);
-        let (role, slept) = match election.role {
-            Role::Stopped => ((0, 0), 0),
-            Role::Follower => ((1, 0), 0),
-            // Late after three delays; whoever slept for one claims again.
-            Role::Candidate { since } => {
-                ((2, self.ago(since, 3 * delay_ms + 1)), self.ago(election.now, delay_ms))
+        let (role, late_wakes, slept) = match election.role {
+            Role::Stopped => ((0, 0), 0, 0),
+            Role::Follower => ((1, 0), 0, 0),
+            // Begins anew when a lease less a delay is over; a wake is late after a delay.
+            Role::Candidate { since, late_wakes } => {
+                ((2, self.ago(since, lease_ms - delay_ms)), late_wakes, self.ago(election.now, delay_ms))
             }
-            Role::Leader { renewed } => ((3, self.ago(renewed, lease_ms)), 0),
+            Role::Leader { renewed } => ((3, self.ago(renewed, lease_ms)), 0, 0),
         };
         CanonicalElection {
             role,
+            late_wakes,
             slept,
             heard: election.heard.as_ref().map(|(from, _)| from.clone()),
             // A claim follows in less than a delay after both.

@@ -175,7 +175,7 @@ impl State {
         self.messages.retain(|message| message.to != replica);
     }
 
-    /// Nothing goes wrong any more. Whether that leads to one leader whom everybody knows.
+    /// Nothing goes wrong any more. Whether that leads to one leader.
     pub(crate) fn comes_to_a_leader(&self) -> bool {
         let mut calm = self.clone();
         for replica in &mut calm.replicas {
