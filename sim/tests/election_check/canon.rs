@@ -30,14 +30,8 @@ struct Serialised {
 enum Role {
     Stopped,
     Follower,
-    #[serde(rename_all = "camelCase")]
-    Candidate {
-        since: u64,
-        late_wakes: u8,
-    },
-    Leader {
-        renewed: u64,
-    },
+    Candidate { since: u64, late_wakes: u8 },
+    Leader { renewed: u64 },
 }
 
 #[derive(Hash)]

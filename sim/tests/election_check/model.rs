@@ -9,6 +9,9 @@ use stateright::{Model, Property};
 /// When everything begins.
 const START_MS: u64 = 1_000_000;
 
+/// Not a promise but an example: without one the check would show nothing.
+pub(crate) const THERE_IS_A_LEADER: &str = "there is a leader";
+
 /// A small world.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct World {
@@ -301,7 +304,7 @@ impl Model for World {
         let alone: fn(&Self, &State) -> bool = |_, state| state.leaders() <= 1;
         let comes: fn(&Self, &State) -> bool = |_, state| state.comes_to_a_leader();
         let mut properties =
-            vec![Property::sometimes("there is a leader", |_, state: &State| state.leaders() == 1)];
+            vec![Property::sometimes(THERE_IS_A_LEADER, |_, state: &State| state.leaders() == 1)];
         if in_time {
             properties.push(Property::always("no two leases overlap", alone));
         }
