@@ -82,12 +82,12 @@ fn a_resignation() {
 
 #[test]
 fn a_message_that_is_late_or_lost() {
-    exhaust(world(2, Budget { stragglers: 1, ..CALM }), 31_704);
+    exhaust(world(2, Budget { stragglers: 1, ..CALM }), 39_696);
 }
 
 #[test]
 fn a_crash() {
-    exhaust(world(2, Budget { crashes: 1, ..CALM }), 52_660);
+    exhaust(world(2, Budget { crashes: 1, ..CALM }), 76_868);
 }
 
 #[test]
