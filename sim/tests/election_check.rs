@@ -48,8 +48,8 @@ fn exhaust(world: World, pinned: usize) {
     let states = checker.unique_state_count();
     assert_eq!(
         states, pinned,
-        "the number of states has drifted from {pinned} to {states}: the election has changed. Find out which \
-         of your changes did it, and whether you meant it; then pin {states} here",
+        "the number of states has drifted from {pinned} to {states}: the election has changed. Find out \
+         which of your changes did it, and whether you meant it; then pin {states} here",
     );
 }
 
