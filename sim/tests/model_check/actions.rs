@@ -87,7 +87,8 @@ impl World {
                 actions.push(Action::Tick { tab });
             }
         }
-        // Without a holder of the lock, time would pass in vain: the former one is to learn of it, or all died.
+        // Without a holder of the lock, time would pass in vain: the former one is to learn of it, or all
+        // died.
         let waits = actions.is_empty() && state.lock.is_some() && state.passes < MAX_PASSES;
         if waits && !state.is_at_rest() && self.next_time(state).is_some() {
             actions.push(Action::Pass);
