@@ -18,9 +18,9 @@
 //!   unread.
 //! * To a candidate, a throttled timer looks like a freeze [a hidden tab's come once a second]. So it claims
 //!   again at two late wakes; at the third and later ones it leads, as after any `2D`, if it claimed less
-//!   than `L - D` ago. By then it has read what objected to its *first* claim: a freeze that held that up ended
-//!   by the second late wake, `D` or more ago. So nobody led then; and nobody else came to lead since, as each
-//!   claim reaches the others before the `L` that they grant the one before it are over.
+//!   than `L - D` ago. By then it has read what objected to its *first* claim: a freeze that held that up
+//!   ended by the second late wake, `D` or more ago. So nobody led then; and nobody else came to lead since,
+//!   as each claim reaches the others before the `L` that they grant the one before it are over.
 //!   A replica that is woken less than once in `L - D` does not lead: it could not keep a lease.
 //! * A replica that starts waits for `L`, because a leader may be there that cannot answer.
 //! * `Bye` ends a lease at once: the next leader comes within `4D`.
