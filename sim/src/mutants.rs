@@ -5,13 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use outbox::mutants::{Mutant, plant};
 
-use crate::{
-    oracle::{self, Oracle},
-    run_judged,
-    standard::Standard,
-    swarm::swarm,
-    world::Violation,
-};
+use crate::{oracle, run_judged, standard::Standard, swarm::swarm, world::Violation};
 
 /// Which oracle finds a bug, and within how many seeds.
 #[derive(Clone, Copy, Debug)]
@@ -86,8 +80,8 @@ pub fn hunt(entry: Entry) -> Option<Kill> {
     plant(Some(entry.mutant));
     let kill = (1..=entry.seeds).find_map(|seed| {
         let scenario = swarm(seed);
-        let named = |oracle: &Box<dyn Oracle>| oracle.name() == entry.oracle;
-        let judges: Vec<_> = oracle::all(&scenario).into_iter().filter(named).collect();
+        let mut judges = oracle::all(&scenario);
+        judges.retain(|oracle| oracle.name() == entry.oracle);
         let report = catch_unwind(AssertUnwindSafe(|| run_judged(&Standard, &scenario, judges, None)));
         // A planted bug may break the core so badly that it panics: that is no oracle's doing.
         let violation = report.ok()?.violation?;

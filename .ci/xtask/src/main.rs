@@ -19,11 +19,16 @@ usage: cargo xtask <command>
 
   test              every check, then all tests: what a change must pass. Installs what is missing
   bench [NAME]      the benchmarks (core, memory, sqlite; default all) and a table of figures and targets
+  soak [--minutes M]
+                    the simulator on fresh seeds, for M minutes (default 60)
   torture [--kills N]
                     the native driver under SIGKILL, N times (default 50), against a flaky server
   fmt               format everything
   help              this text
 ";
+
+/// Seeds that every change must pass, always the same ones; `soak` plays fresh ones.
+const SEEDS: &str = "3000";
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -43,6 +48,10 @@ fn run(args: &[&str]) -> Result<(), Failure> {
         ["test"] => test(),
         ["bench"] => bench::run(&bench::NAMES),
         ["bench", name] if bench::NAMES.contains(name) => bench::run(&[*name]),
+        ["soak"] => soak("60"),
+        ["soak", "--minutes", minutes] if minutes.parse::<u32>().is_ok_and(|minutes| minutes > 0) => {
+            soak(minutes)
+        }
         ["torture"] => torture("50"),
         ["torture", "--kills", kills] if kills.parse::<u32>().is_ok_and(|kills| kills > 0) => torture(kills),
         ["fmt"] => Steps::default().run("format", &mut cargo(["fmt", "--all"])),
@@ -74,7 +83,22 @@ fn test() -> Result<(), Failure> {
     steps.run("the core on wasm", &mut cargo(wasm))?;
     deny(&mut steps)?;
     steps.run("doctests", &mut cargo(["test", "--workspace", "--doc", "--all-features"]))?;
+    steps.run("simulator", &mut sim(["run", "--seeds", SEEDS, "--from", "1"]))?;
+    steps.run("planted bugs", &mut sim(["mutants"]))?;
     steps.finish("tests", &mut cargo(["nextest", "run", "--workspace", "--all-features"]))
+}
+
+/// The simulator's command, as `cargo sim` runs it.
+fn sim<const N: usize>(args: [&str; N]) -> Command {
+    let mut command =
+        cargo(["run", "--quiet", "--release", "-p", "outbox-sim", "--features", "mutants", "--"]);
+    command.args(args);
+    command
+}
+
+/// Fresh seeds for a long time.
+fn soak(minutes: &str) -> Result<(), Failure> {
+    Steps::default().run(&format!("soak, {minutes} minutes"), &mut sim(["run", "--minutes", minutes]))
 }
 
 /// cargo-deny runs where it is installed. It is not installed here: building it takes minutes of a run that

@@ -384,7 +384,7 @@ mod tests {
             tell(moment);
             match moment {
                 Moment::Effect { effect: Effect::Dispatch { attempt, item, .. }, .. } => {
-                    sent = Some((*attempt, item.clone()))
+                    sent = Some((*attempt, item.clone()));
                 }
                 Moment::Effect { tab, effect: Effect::Notify(Event::AttemptFailed { .. }) } => {
                     if let Some(input) = first {

@@ -256,7 +256,7 @@ mod tests {
     fn too_many_effects_ring() {
         let found = told(&mut Bounds::new(&calm(1)), &calm(1), &mut |moment, tell| match moment {
             Moment::Handled { tab, effects } => {
-                tell(&Moment::Handled { tab: *tab, effects: effects + 1_000 })
+                tell(&Moment::Handled { tab: *tab, effects: effects + 1_000 });
             }
             moment => tell(moment),
         });

@@ -1,5 +1,5 @@
-//! Calls (R1, R4, R15, R18, R20): each call has one reply, nobody else has any, and a reply is true: `Done(true)`
-//! if the store did it, `Done(false)` if the store had nothing to do.
+//! Calls (R1, R4, R15, R18, R20): each call has one reply, nobody else has any, and a reply is true:
+//! `Done(true)` if the store did it, `Done(false)` if the store had nothing to do.
 //!
 //! | after | compared |
 //! |---|---|

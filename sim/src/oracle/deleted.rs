@@ -172,7 +172,7 @@ mod tests {
             tell(moment);
             match moment {
                 Moment::Effect { effect: effect @ Effect::Dispatch { .. }, .. } => {
-                    sent = Some((*effect).clone())
+                    sent = Some((*effect).clone());
                 }
                 Moment::Input { tab, input: Input::Persisted { .. } } => {
                     if let Some(effect) = &sent {

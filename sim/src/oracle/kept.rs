@@ -1,8 +1,8 @@
 //! Kept (R15, R16, R18, R23, R24): no row leaves the store but by a settle that has its reason, nothing of a
 //! row that this build cannot run is touched, and failure records stay until somebody takes them away.
 //!
-//! * After a delete, bury or remove is asked for: that the page was given a reason: a success, a refusal, used
-//!   up attempts, a verdict, a call.
+//! * After a delete, bury or remove is asked for: that the page was given a reason: a success, a refusal,
+//!   used up attempts, a verdict, a call.
 //! * After a put, dispatch or ask: that the row is one that this page can read and run.
 //! * After a failure record goes: that the app asked for it, or that room was needed and that it is told.
 //! * At the end: planted rows, byte for byte; failure records, with those of the items that were buried.

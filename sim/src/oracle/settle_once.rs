@@ -252,8 +252,9 @@ fn end_of<'a>(facts: &'a Facts, id: &ItemId) -> Option<&'a How> {
 /// Whether what is told is what the store did. `Gone` is for who cannot know.
 fn agrees(told: &Outcome, how: &How) -> bool {
     match (told, how) {
-        (Outcome::Gone, _) | (_, How::Undone) => true,
-        (Outcome::Committed { .. }, How::Deleted(Outcome::Committed { .. }))
+        (Outcome::Gone, _)
+        | (_, How::Undone)
+        | (Outcome::Committed { .. }, How::Deleted(Outcome::Committed { .. }))
         | (Outcome::Dropped { .. }, How::Buried)
         | (Outcome::Removed, How::Removed | How::Deleted(Outcome::Removed)) => true,
         (Outcome::Squashed { into }, How::Deleted(Outcome::Squashed { into: stored })) => into == stored,
@@ -326,7 +327,8 @@ mod tests {
 
     #[test]
     fn a_success_of_another_epoch_or_attempt_that_settles_rings() {
-        let lies: [(fn(&mut AttemptId), &str); 2] = [
+        type Lie = fn(&mut AttemptId);
+        let lies: [(Lie, &str); 2] = [
             (|attempt| attempt.epoch = Epoch(attempt.epoch.0 + 1), "another epoch"),
             (|attempt| attempt.attempt += 1, "never dispatched"),
         ];
