@@ -5,7 +5,8 @@ use alloc::{string::String, sync::Arc, vec::Vec};
 use super::{
     Effects, Outbox,
     entry::Stage,
-    journal::{CallKind, CallWrite, FailureRetry},
+    failures::FailureRetry,
+    journal::{CallKind, CallWrite},
     writing::Writing,
 };
 use crate::{

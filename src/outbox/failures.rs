@@ -3,6 +3,7 @@
 use alloc::{collections::VecDeque, vec::Vec};
 
 use crate::{
+    input::CallId,
     item::{FailureRecord, ItemId},
     storage::FailureRow,
 };
@@ -11,6 +12,15 @@ use crate::{
 const MAX_RECORDS: usize = 1000;
 /// … and so many bytes of them.
 const MAX_BYTES: usize = 16 << 20;
+
+/// A call to send again what was dropped (R15).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct FailureRetry {
+    pub(super) call: CallId,
+    pub(super) failure: ItemId,
+    /// Of the new item.
+    pub(super) id: ItemId,
+}
 
 /// All failure records, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]

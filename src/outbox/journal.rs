@@ -13,7 +13,7 @@ use alloc::{
     vec::Vec,
 };
 
-use super::{Effects, Known, Outbox, entry::Stage};
+use super::{Effects, Known, Outbox, entry::Stage, failures::FailureRetry};
 use crate::{
     backoff,
     effect::Effect,
@@ -84,15 +84,6 @@ pub(super) struct Want {
     pub(super) doubt: bool,
     /// Retries of failure records that were not known when they were asked for: decided by what is read.
     pub(super) retries: Vec<FailureRetry>,
-}
-
-/// A call to send again what was dropped (R15).
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct FailureRetry {
-    pub(super) call: CallId,
-    pub(super) failure: ItemId,
-    /// Of the new item.
-    pub(super) id: ItemId,
 }
 
 impl Want {

@@ -56,9 +56,9 @@ mod triggers;
 mod writing;
 
 use entries::Entries;
-use failures::Failures;
+use failures::{FailureRetry, Failures};
 use hook::Hook;
-use journal::{FailureRetry, Journal};
+use journal::Journal;
 use leadership::{Presence, Role};
 use schedule::Queues;
 use slots::Slots;

@@ -5,7 +5,8 @@ use alloc::{collections::BTreeSet, string::String, sync::Arc, vec::Vec};
 use super::{
     Effects, Known, Outbox,
     entry::{Entry, Flags, Stage},
-    journal::{FailureRetry, Kind, Request, Want},
+    failures::FailureRetry,
+    journal::{Kind, Request, Want},
     leadership::Role,
     schedule::STALE_MS,
 };
