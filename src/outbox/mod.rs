@@ -173,7 +173,10 @@ impl Outbox {
         self.now = self.now.max(now);
         let gathers = self.config.gather && !matches!(input, Input::Tick);
         match input {
-            Input::Enqueue { call, draft } => self.enqueue(call, draft, effects),
+            Input::Enqueue { call, draft } => {
+                self.expire_attempts(effects); // what has timed out counts before a claim is made (R9)
+                self.enqueue(call, draft, effects);
+            }
             Input::Remove { call, id } => self.remove(call, id, effects),
             Input::RetryFailure { call, failure, id } => {
                 self.retry_failure(FailureRetry { call, failure, id }, effects);

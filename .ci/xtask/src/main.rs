@@ -28,7 +28,9 @@ usage: cargo xtask <command>
 ";
 
 /// Seeds that every change must pass, always the same ones; `soak` plays fresh ones.
-const SEEDS: &str = "3000";
+const SEEDS: &str = "5000";
+/// The first of them.
+const FROM: &str = "2000";
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -83,7 +85,7 @@ fn test() -> Result<(), Failure> {
     steps.run("the core on wasm", &mut cargo(wasm))?;
     deny(&mut steps)?;
     steps.run("doctests", &mut cargo(["test", "--workspace", "--doc", "--all-features"]))?;
-    steps.run("simulator", &mut sim(["run", "--seeds", SEEDS, "--from", "1"]))?;
+    steps.run("simulator", &mut sim(["run", "--seeds", SEEDS, "--from", FROM]))?;
     steps.run("planted bugs", &mut sim(["mutants"]))?;
     steps.finish("tests", &mut cargo(["nextest", "run", "--workspace", "--all-features"]))
 }
