@@ -1,6 +1,6 @@
 //! The viewer: a trace as one page that needs nothing else.
 //!
-//! The page is `viewer.html`; the trace takes the place of [`PLACEHOLDER`]. It has a lane per tab, one for
+//! The page is `viewer.html`; the trace takes the place of a placeholder. It has a lane per tab, one for
 //! the store and one for the server, and works from a file, without a network.
 
 use serde::Serialize;

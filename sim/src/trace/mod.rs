@@ -1,6 +1,6 @@
 //! `Trace`: a run as short lines: what happened, in which lane, to which items.
 //!
-//! A [`Trace`] is filled by the sink of [`run_with`](crate::run_with), or made of a flight recording. It
+//! A [`Trace`] is filled by the sink of [`run_with`], or made of a flight recording. It
 //! is derived from [`Moment`]s alone, so watching a run does not change it. It can be written as text, as
 //! JSON Lines, and as a page (see [`viewer`](crate::viewer)).
 
