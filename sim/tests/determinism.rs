@@ -8,9 +8,9 @@ use std::{
 use outbox_sim::{run, standard::Standard, swarm::swarm};
 
 /// Seeds that are run twice.
-const TWICE: std::ops::RangeInclusive<u64> = 1..=200;
+const TWICE: std::ops::RangeInclusive<u64> = 1..=40;
 /// Seeds that are run on wasm32 as well.
-const ON_WASM: std::ops::RangeInclusive<u64> = 1..=100;
+const ON_WASM: std::ops::RangeInclusive<u64> = 1..=10;
 const TARGET: &str = "wasm32-unknown-unknown";
 
 /// Runs the exported function on a range of seeds and prints one hash per line.
