@@ -59,28 +59,15 @@ pub const FAULTS: [&str; 31] = [
     "silent hook",
 ];
 
-/// Faults of a dispatch: those of [`FAULTS`] that only a page that leads can meet.
-const OF_A_DISPATCH: [&str; 12] = [
-    "lost request",
-    "refused connection",
-    "lost reply",
-    "broken reply",
-    "duplicate request",
-    "slow request",
-    "slow reply",
-    "reply at the deadline",
-    "reply after cancel",
-    "repeated result",
-    "server unavailable",
-    "refused for good",
-];
+/// The first so many of [`FAULTS`] are faults of a dispatch: only a page that leads can meet them.
+const OF_A_DISPATCH: usize = 12;
 
 /// Why a cell cannot be; `None`: it can.
 #[must_use]
 pub fn impossible((fault, state): Cell) -> Option<&'static str> {
     let asks = matches!(fault, "throwing hook" | "silent hook");
     match state {
-        "follower" if OF_A_DISPATCH.contains(&fault) => Some("only a leader dispatches"),
+        "follower" if FAULTS[..OF_A_DISPATCH].contains(&fault) => Some("only a leader dispatches"),
         "follower" if asks => Some("only a leader asks the hook"),
         "backoff" if asks => Some("whatever waits is asked about, and then waits for the hook"),
         _ => None,
