@@ -89,7 +89,7 @@ fn a_lane() {
 
 #[test]
 fn two_lanes_and_an_item_in_both() {
-    exhaust(silent(JOINED, NOTHING), 44_610, &[Mark::BornClaimed]);
+    exhaust(silent(JOINED, NOTHING), 44_271, &[Mark::BornClaimed]);
 }
 
 #[test]
