@@ -79,17 +79,7 @@ impl Config {
         check_range("maxConcurrency", u64::from(self.max_concurrency), 1, u64::from(MAX_CONCURRENCY))?;
         check_range("timeoutMs", self.timeout_ms, 1, MAX_TIMEOUT_MS)?;
         check_range("maxArgsBytes", self.max_args_bytes as u64, 2, u64::from(u32::MAX))?;
-        for (name, mutator) in &self.mutators {
-            check_name("mutators", name)?;
-            let field = |field: &str| alloc::format!("mutators.{name}.{field}");
-            if let Some(timeout_ms) = mutator.timeout_ms {
-                check_range(&field("timeoutMs"), timeout_ms, 1, MAX_TIMEOUT_MS)?;
-            }
-            if let Some(limit) = mutator.max_attempts {
-                check_range(&field("maxAttempts"), u64::from(limit.attempts), 1, u64::from(u32::MAX))?;
-            }
-        }
-        Ok(())
+        self.mutators.iter().try_for_each(|(name, mutator)| mutator.validate(name))
     }
 }
 
@@ -105,6 +95,21 @@ pub struct MutatorConfig {
     pub idempotency_key: bool,
     /// Give up after so many attempts (R16); default never.
     pub max_attempts: Option<AttemptLimit>,
+}
+
+impl MutatorConfig {
+    /// Checks every limit, of the name too.
+    pub(crate) fn validate(&self, name: &str) -> Result<(), ConfigError> {
+        check_name("mutators", name)?;
+        let field = |field: &str| alloc::format!("mutators.{name}.{field}");
+        if let Some(timeout_ms) = self.timeout_ms {
+            check_range(&field("timeoutMs"), timeout_ms, 1, MAX_TIMEOUT_MS)?;
+        }
+        if let Some(limit) = self.max_attempts {
+            check_range(&field("maxAttempts"), u64::from(limit.attempts), 1, u64::from(u32::MAX))?;
+        }
+        Ok(())
+    }
 }
 
 /// When to give up, and how (R16).

@@ -93,6 +93,9 @@ pub enum CallError {
     /// The input was refused; nothing happened.
     #[error(transparent)]
     Input(#[from] InputError),
+    /// The mutator's configuration was refused; nothing happened (R32).
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// An item with this id is stored already; nothing happened (R32).
     #[error("an item with the id `{id}` is in the outbox already; ids must be unique")]
     Duplicate {

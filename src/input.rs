@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     before_retry::Verdict,
+    config::MutatorConfig,
     error::HookError,
     item::{AttemptId, Class, Draft, ItemId, Outcome, Seq, SerializedError},
     json::Json,
@@ -74,6 +75,19 @@ pub enum Input {
         call: CallId,
         /// The reason.
         reason: String,
+    },
+
+    /// Register a mutator while the outbox runs, or give it another configuration (R23): for parts of an
+    /// app that are loaded late. What was parked for want of it is read again, so that the driver can bring
+    /// stored args up to date, and released. Replied with `Done(true)` at once; a refused configuration
+    /// changes nothing.
+    Register {
+        /// The call.
+        call: CallId,
+        /// Its name.
+        name: String,
+        /// How its items behave.
+        mutator: MutatorConfig,
     },
 
     // The environment.

@@ -81,6 +81,7 @@ impl Display for Input {
             }
             Self::Pause { call, reason } => write!(f, "pause {} (c{})", Line(reason), call.0),
             Self::Resume { call, reason } => write!(f, "resume {} (c{})", Line(reason), call.0),
+            Self::Register { call, name, .. } => write!(f, "register {} (c{})", Line(name), call.0),
             Self::Online(online) => f.write_str(if *online { "online" } else { "offline" }),
             Self::Wake(trigger) => write!(f, "wake {trigger}"),
             Self::Tick => f.write_str("tick"),
@@ -198,6 +199,7 @@ fn reply(f: &mut Formatter<'_>, call: u64, result: &Result<Reply, CallError>) ->
         Ok(Reply::Done(false)) => f.write_str("nothing there"),
         Err(CallError::Input(error)) => write!(f, "refused: {}", Line(alloc::format!("{error}"))),
         Err(CallError::Duplicate { id }) => write!(f, "duplicate {}", Line(id.as_str())),
+        Err(CallError::Config(error)) => write!(f, "refused: {}", Line(alloc::format!("{error}"))),
         Err(CallError::Storage(error)) => write!(f, "storage {}", Failed(error)),
     }
 }

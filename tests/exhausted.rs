@@ -48,6 +48,28 @@ fn a_parked_item_is_parked_after_a_restart_too() {
 }
 
 #[test]
+fn a_registration_that_allows_more_attempts_releases_it() {
+    let mut world = World::led(limited(3, Exhausted::Park));
+    failed(&mut world, 3);
+    let limited = limited(4, Exhausted::Park).mutators.remove("limited").expect("it is there");
+    world.register(0, "limited", limited);
+    world.advance_ms(4_000);
+    assert_eq!(world.attempt("a").attempt, 4);
+}
+
+#[test]
+fn a_mutator_registered_late_with_fewer_attempts_than_were_made_parks_its_items() {
+    let mut world = World::led(limited(4, Exhausted::Park));
+    failed(&mut world, 3);
+    let limited = world.config_mut(0).mutators.remove("limited").expect("it is there");
+    world.restart_and_lead(0);
+    assert_eq!(world.reason(0, "a"), Reason::Parked(ParkReason::Unregistered));
+    let limit = AttemptLimit { attempts: 3, then: Exhausted::Park };
+    world.register(0, "limited", MutatorConfig { max_attempts: Some(limit), ..limited });
+    assert_eq!(world.reason(0, "a"), Reason::Parked(ParkReason::Attempts { attempts: 3 }));
+}
+
+#[test]
 fn a_configuration_that_allows_more_attempts_releases_it() {
     let mut world = World::led(limited(3, Exhausted::Park));
     failed(&mut world, 3);

@@ -4,7 +4,10 @@
 mod common;
 
 use common::*;
-use outbox::{Event, MutatorConfig, ParkReason, Reason};
+use outbox::{
+    Effect, Event, Input, Json, Mutator, MutatorConfig, ParkReason, Reason, Registry, Reply,
+    storage::{Scope, Store},
+};
 
 const NEWER: &str =
     r#"{"version":2,"id":"newer","key":["k"],"mutatorName":{"of":"the future"},"args":[1.50, 2],"new":true}"#;
@@ -77,6 +80,77 @@ fn registration_releases_them_in_order() {
         |ids: [&str; 2]| taken.iter().filter(|id| ids.contains(&id.as_str())).cloned().collect::<Vec<_>>();
     assert_eq!(lane(["a1", "a2"]), ["a1", "a2"]);
     assert_eq!(lane(["b1", "b2"]), ["b1", "b2"]);
+}
+
+#[test]
+fn late_registration_releases_them_in_order() {
+    let mut world = without_mutator();
+    let call = world.register(0, "old", MutatorConfig::default());
+    assert_eq!(world.reply(call), Some(&Ok(Reply::Done(true))));
+    assert_eq!(world.in_flight(0), ["a1", "b1", "c"]);
+    let taken = world.drain();
+    let lane =
+        |ids: [&str; 2]| taken.iter().filter(|id| ids.contains(&id.as_str())).cloned().collect::<Vec<_>>();
+    assert_eq!(lane(["a1", "a2"]), ["a1", "a2"]);
+    assert_eq!(lane(["b1", "b2"]), ["b1", "b2"]);
+}
+
+#[test]
+fn late_registration_reads_again_so_that_stored_args_can_be_upgraded() {
+    let mut world = without_mutator();
+    world.hold_storage();
+    world.register(0, "old", MutatorConfig::default());
+    assert_eq!(world.reason(0, "a1"), Reason::Parked(ParkReason::Unregistered), "not before it is read");
+    let Some(Effect::Load { op, fence, scope: Scope::Full }) = world.request(0).cloned() else {
+        panic!("everything is read again")
+    };
+    let mut snapshot = world.store.load(fence, &Scope::Full).expect("the store works");
+    let upgraded = Json::from_text(r#""upgraded""#).expect("JSON");
+    let mut registry = Registry::new();
+    registry.register(Mutator::<Json>::new("old").upgrade(move |_| Ok(upgraded.clone())));
+    assert!(registry.upgrade(&mut snapshot).is_empty());
+    world.answer_instead(0, Input::Loaded { op, result: Ok(snapshot) });
+    world.release_storage();
+    let sent = world.dispatched_items(0).into_iter().find(|item| item.id == item_id("a1")).expect("released");
+    assert_eq!(sent.args.as_str(), r#""upgraded""#);
+}
+
+#[test]
+fn a_follower_that_registers_late_shows_the_items_as_any_other() {
+    let mut world = without_mutator();
+    world.depose(0);
+    world.register(0, "old", MutatorConfig::default());
+    assert_eq!(world.reason(0, "a1"), Reason::Follower);
+    world.elect(0);
+    assert_eq!(world.in_flight(0), ["a1", "b1"]);
+}
+
+#[test]
+fn a_mutator_can_be_registered_before_anything_is_loaded() {
+    let mut world = World::empty();
+    world.start(config());
+    world.register(0, "late", MutatorConfig::default());
+    world.elect(0);
+    world.enqueue_draft(0, draft("a", "late", "a"));
+    assert_eq!(world.in_flight(0), ["a"]);
+}
+
+#[test]
+fn registering_again_replaces_the_configuration() {
+    let mut world = World::led(with_mutator(config(), "m", MutatorConfig::default()));
+    world.register(0, "m", MutatorConfig { idempotency_key: true, ..MutatorConfig::default() });
+    world.enqueue_draft(0, draft("a", "m", "a"));
+    assert!(world.stored_item("a").idempotency_key.is_some());
+}
+
+#[test]
+fn a_late_registration_that_is_refused_changes_nothing() {
+    let mut world = without_mutator();
+    let refused = MutatorConfig { timeout_ms: Some(0), ..MutatorConfig::default() };
+    let call = world.register(0, "old", refused);
+    let Some(Err(error)) = world.reply(call) else { panic!("a timeout of no time is refused") };
+    assert_eq!(error.to_string(), "config: `mutators.old.timeoutMs` is 0; it must be 1 to 86400000");
+    assert_eq!(world.reason(0, "a1"), Reason::Parked(ParkReason::Unregistered));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     backoff,
-    config::MAX_NAME_BYTES,
+    config::{MAX_NAME_BYTES, MutatorConfig},
     effect::{Effect, Event, Place, Reply, ViewChange},
     error::{CallError, InputError},
     input::CallId,
@@ -221,6 +221,18 @@ impl Outbox {
 
     pub(super) fn is_paused(&self) -> bool {
         !self.paused.is_empty()
+    }
+
+    /// A mutator registered late (R23): what waits for it is read again, for the driver to upgrade.
+    pub(super) fn register(&mut self, call: CallId, name: String, mutator: MutatorConfig, fx: &mut Effects) {
+        if let Err(error) = mutator.validate(&name) {
+            return Self::reply(fx, call, Err(error.into()));
+        }
+        self.names.insert(Arc::from(&*name));
+        self.told_parked.remove(&*name);
+        self.config.mutators.insert(name, mutator);
+        self.journal.want.full |= self.entries.values().any(|entry| self.is_outdated(entry));
+        Self::reply(fx, call, Ok(Reply::Done(true)));
     }
 
     pub(super) fn reply(fx: &mut Effects, call: CallId, result: Result<Reply, CallError>) {

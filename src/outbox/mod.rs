@@ -184,6 +184,7 @@ impl Outbox {
             Input::DismissFailure { call, id } => self.dismiss_failure(call, id),
             Input::Pause { call, reason } => self.pause(call, reason, effects),
             Input::Resume { call, reason } => self.resume(call, reason, effects),
+            Input::Register { call, name, mutator } => self.register(call, name, mutator, effects),
             Input::Online(online) => self.connectivity(online),
             Input::Wake(trigger) => self.wake(trigger),
             Input::Tick => {}

@@ -201,17 +201,20 @@ impl Outbox {
         }
     }
 
-    /// One row as it is stored. What a leader knows of an item is newer than any row.
+    /// One row as it is stored. What a leader knows of an item is newer than any row, unless it was parked
+    /// for want of a mutator and is no longer.
     fn merge(&mut self, row: Row, acquiring: bool, fx: &mut Effects) {
         let seq = row.seq;
         let mut known = self.entries.contains(seq);
-        if known && self.is_leading() && !acquiring {
+        let leads = self.is_leading() && !acquiring;
+        let released = leads && self.entries.get(seq).is_some_and(|entry| self.is_outdated(entry));
+        if known && leads && !released {
             return;
         }
         let (mut item, parked) =
             match record::decode(seq, &row.record, |name| Self::intern(&self.names, name)) {
                 Decoded::Item(item) => {
-                    let parked = self.why_parked(&item, acquiring);
+                    let parked = self.why_parked(&item, acquiring || released);
                     (item, parked)
                 }
                 Decoded::Opaque { item, problem: None } => {
@@ -234,6 +237,9 @@ impl Outbox {
             if acquiring && let Some(entry) = self.entries.get_mut(seq) {
                 entry.flags = acquired;
                 entry.first_attempt = 1;
+            }
+            if released {
+                self.reconsider(seq);
             }
         } else {
             if let Some(gone) = self.seq_of(&item.id) {
@@ -344,6 +350,12 @@ impl Outbox {
         let limit = mutator.max_attempts.filter(|limit| limit.then == Exhausted::Park)?;
         let exhausted = acquiring && item.retry_count >= limit.attempts;
         exhausted.then_some(ParkReason::Attempts { attempts: limit.attempts })
+    }
+
+    /// Whether a mutator that was registered late has changed why it is held back (R16, R23).
+    pub(super) fn is_outdated(&self, entry: &Entry) -> bool {
+        let by_mutator = matches!(entry.parked, Some(ParkReason::Unregistered | ParkReason::Attempts { .. }));
+        by_mutator && self.why_parked(&entry.item, true) != entry.parked
     }
 
     /// One event per mutator name (R23).

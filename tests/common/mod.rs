@@ -22,7 +22,7 @@ use std::{
 
 use outbox::{
     AskId, AskedItem, AttemptId, AttemptOutcome, CallError, CallId, Config, Draft, Effect, Event, Input,
-    Item, ItemId, Outbox, Place, Poke, Reply, Seq, Timestamp, Trigger, Verdict, ViewChange,
+    Item, ItemId, MutatorConfig, Outbox, Place, Poke, Reply, Seq, Timestamp, Trigger, Verdict, ViewChange,
     storage::{MemoryStore, StorageError, StoreId, Write},
 };
 
@@ -208,6 +208,12 @@ impl World {
         self.replicas[r].open.insert(call);
         self.step(r, input(call));
         call
+    }
+
+    /// Registers a mutator late, as a part of the app that is loaded when it is needed.
+    pub fn register(&mut self, r: usize, name: &str, mutator: MutatorConfig) -> CallId {
+        self.config_mut(r).mutators.insert(name.into(), mutator.clone());
+        self.call(r, |call| Input::Register { call, name: name.into(), mutator })
     }
 
     /// Enqueues `id` for the mutator `write` under `key`: `""` is unknown, `"a+b"` two keys.
