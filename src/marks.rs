@@ -98,6 +98,7 @@ mod catalogue {
         RemovedInFlight: "an item was removed in flight (R18)",
         RemovedElsewhere: "a write found that its item was gone (R18)",
         RemoveNothing: "a removal found nothing to remove (R18)",
+        ReleasedLate: "a leader released what waited for a mutator that was registered late (R23)",
         ParkedUnregistered: "an item of an unknown mutator was parked (R23)",
         ParkedNewer: "a record of a newer version was parked (R23)",
         Quarantined: "a record could not be read (R24)",

@@ -161,6 +161,11 @@ pub enum Action {
     Visible,
     /// The page is focused (R13, R28).
     Focus,
+    /// The page loads the mutators of this build late, and registers them (R23).
+    Register {
+        /// The build.
+        build: u32,
+    },
     /// A page of this build is opened; does nothing if the tab is open.
     Open {
         /// Which mutators it has is the app's matter.

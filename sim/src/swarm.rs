@@ -42,6 +42,7 @@ pub fn swarm_of(app: &dyn Workload, seed: u64) -> Scenario {
     let mut steps = Vec::new();
     let items = workload(app, &mut draw, &options, length_ms, &mut steps);
     life(&mut draw, &options, length_ms, &mut steps);
+    late_parts(&mut Chance(Streams::new(seed).rng(2, Draw::Swarm, 0)), &options, length_ms, &mut steps);
     steps.sort_by_key(|step| step.at_ms);
     let mut faults = if draw.one_in(8) { Vec::new() } else { faults(&mut draw, &options, length_ms, items) };
     if stubborn {
@@ -173,6 +174,25 @@ fn life(draw: &mut Chance, options: &Options, length_ms: u64, steps: &mut Vec<St
                 steps.push(Step { at_ms, tab, action: Action::Link(link) });
                 steps.push(Step { at_ms, tab, action: Action::Online(online) });
             }
+        }
+    }
+}
+
+/// Parts of the app that come late bring mutators with them (R23).
+fn late_parts(draw: &mut Chance, options: &Options, length_ms: u64, steps: &mut Vec<Step>) {
+    if !draw.one_in(3) {
+        return;
+    }
+    for step in steps.iter_mut() {
+        if let Action::Open { build } = &mut step.action
+            && draw.one_in(2)
+        {
+            *build = 0;
+        }
+    }
+    for tab in 0..options.tabs {
+        for _ in 0..draw.below(3) {
+            steps.push(Step { at_ms: draw.below(length_ms), tab, action: Action::Register { build: 1 } });
         }
     }
 }

@@ -239,6 +239,7 @@ impl Outbox {
                 entry.first_attempt = 1;
             }
             if released {
+                sometimes!(ReleasedLate);
                 self.reconsider(seq);
             }
         } else {

@@ -49,6 +49,8 @@ enum About {
     Dismiss(ItemId),
     Pause,
     Resume(String),
+    /// `Register`: answered without the store.
+    Register,
 }
 
 impl Oracle for Calls {
@@ -120,6 +122,7 @@ fn about(input: &Input) -> Option<(CallId, About)> {
         Input::Remove { call, id } => (*call, About::Remove(id.clone())),
         Input::DismissFailure { call, id } => (*call, About::Dismiss(id.clone())),
         Input::Pause { call, .. } => (*call, About::Pause),
+        Input::Register { call, .. } => (*call, About::Register),
         Input::Resume { call, reason } => (*call, About::Resume(reason.clone())),
         _ => return None,
     })
@@ -176,10 +179,9 @@ impl Call {
 
     fn check(&self, world: &World, facts: &Facts, reply: &Reply) -> Result<(), String> {
         match (reply, &self.about) {
-            (Reply::Enqueued { .. }, About::Insert | About::Retry(_)) | (Reply::Done(true), About::Pause) => {
-                Ok(())
-            }
-            (Reply::Done(_), About::Insert | About::Pause)
+            (Reply::Enqueued { .. }, About::Insert | About::Retry(_))
+            | (Reply::Done(true), About::Pause | About::Register) => Ok(()),
+            (Reply::Done(_), About::Insert | About::Pause | About::Register)
             | (Reply::Done(true), About::Retry(_))
             | (Reply::Enqueued { .. }, _) => Err("that is no reply to it".into()),
             _ if self.unknown => Ok(()),

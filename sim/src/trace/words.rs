@@ -31,6 +31,7 @@ pub(super) fn action(action: &Action) -> String {
         Action::Link(false) => "the network is gone".into(),
         Action::Visible => "visible".into(),
         Action::Focus => "focus".into(),
+        Action::Register { build } => format!("register the mutators of build {build}"),
         Action::Open { build } => format!("open build {build}"),
         Action::Close => "close".into(),
         Action::Crash => "crash".into(),

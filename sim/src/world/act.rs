@@ -42,6 +42,7 @@ impl Play<'_> {
             }
             Action::Pause { reason } => self.pause(id, reason),
             Action::Resume { reason } => self.resume(id, reason),
+            Action::Register { build } => self.register(id, *build),
             Action::Online(online) => self.feed(id, Input::Online(*online)),
             Action::Visible => self.feed(id, Input::Wake(Trigger::Visible)),
             Action::Focus => self.feed(id, Input::Wake(Trigger::Focus)),
@@ -97,6 +98,16 @@ impl Play<'_> {
 
     pub(super) fn resume(&mut self, id: PageId, reason: &str) {
         self.call(id, number(0), |call, _| Input::Resume { call, reason: reason.into() });
+    }
+
+    /// The page's app registers what another build has; it is of that build from now on.
+    fn register(&mut self, id: PageId, build: u32) {
+        let mutators = self.registry(build).configs();
+        let Some(page) = self.page_mut(id) else { return };
+        page.build = build;
+        for (name, mutator) in mutators {
+            self.call(id, number(0), |call, _| Input::Register { call, name, mutator });
+        }
     }
 
     pub(super) fn freeze(&mut self, id: PageId) {
