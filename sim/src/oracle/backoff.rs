@@ -15,7 +15,8 @@
 use std::collections::BTreeMap;
 
 use outbox::{
-    AttemptId, AttemptOutcome, Class, Effect, Event, Failure, Input, Item, ItemId, Seq, Timestamp, Trigger,
+    AttemptId, AttemptOutcome, Class, Effect, Event, Failure, Input, Item, ItemId, Outcome, Seq, Timestamp,
+    Trigger,
 };
 
 use super::{Facts, Oracle};
@@ -41,6 +42,8 @@ struct Tab {
     input: u64,
     /// The failure that is being handled, if it is one.
     failure: Option<(AttemptId, Class, Option<u64>)>,
+    /// The input that is being handled is a success; whether it counts is seen by what it settles (R14).
+    success: bool,
     /// The attempt that was cancelled last in this input.
     cancelled: Option<AttemptId>,
     waits: BTreeMap<Seq, Wait>,
@@ -134,18 +137,11 @@ impl Tab {
     fn given(&mut self, now: Timestamp, facts: &Facts, input: &Input) {
         self.input = facts.moment;
         self.failure = None;
+        self.success = matches!(input, Input::Resolved { outcome: AttemptOutcome::Success { .. }, .. });
         self.triggers.given(now, facts.moment, input);
-        match input {
-            Input::Resolved { attempt, outcome: AttemptOutcome::Failure(failure) } => {
-                let Failure { class, retry_after_ms, .. } = failure;
-                self.failure = Some((*attempt, *class, *retry_after_ms));
-            }
-            Input::Resolved { outcome: AttemptOutcome::Success { .. }, .. } => {
-                if std::mem::take(&mut self.triggers.transport_failed) {
-                    self.triggers.success = self.input;
-                }
-            }
-            _ => {}
+        if let Input::Resolved { attempt, outcome: AttemptOutcome::Failure(failure) } = input {
+            let Failure { class, retry_after_ms, .. } = failure;
+            self.failure = Some((*attempt, *class, *retry_after_ms));
         }
         self.triggers.expire(now, facts.moment);
     }
@@ -161,6 +157,15 @@ impl Tab {
         match effect {
             Effect::Sleep { until } => self.sleep = *until,
             Effect::Cancel(attempt) => self.cancelled = Some(*attempt),
+            Effect::Notify(Event::Resolved { outcome: Outcome::Committed { .. }, .. }) if self.success => {
+                if std::mem::take(&mut self.triggers.transport_failed) {
+                    self.triggers.success = self.input;
+                }
+            }
+            Effect::Notify(Event::Resolved { outcome: Outcome::Dropped { .. }, .. }) => {
+                let answered = self.failure.as_ref().is_none_or(|(_, class, _)| *class != Class::Transport);
+                self.triggers.transport_failed |= self.cancelled.is_some() || !answered;
+            }
             Effect::Notify(Event::Leading(true)) => self.acquired(now, facts),
             Effect::Notify(Event::Leading(false)) => self.waits.clear(),
             Effect::Notify(Event::AttemptFailed { id, attempt, next_attempt_at, .. }) => {
