@@ -9,17 +9,18 @@
 //!   failing one began; an answer doubles it. While it is below the maximum, a transaction holds no more new
 //!   claims than there was room for, at best, since the transaction before: the limit less the attempts in
 //!   flight for under 2 s. (A claim takes its slot between the two; one that failed is left out, since its
-//!   claims are older than the transaction that repeats them.)
+//!   claims are older than the transaction that repeats them. The answer of the hook is a transaction of its
+//!   own, which goes before the claims that wait: it is passed over.)
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use outbox::{
-    AttemptId, AttemptOutcome, CallId, Class, Effect, Event, Failure, Input,
-    storage::{Fence, Scope},
+    AskId, AttemptId, AttemptOutcome, CallId, Class, Effect, Event, Failure, Input,
+    storage::{Fence, Scope, Write},
 };
 
 use super::{Facts, Oracle};
-use crate::{moment::Moment, scenario::HookStyle, world::World};
+use crate::{moment::Moment, world::World};
 
 /// An attempt older than this does not count against the slow-start limit (R9).
 const YOUNG_MS: u64 = 2_000;
@@ -69,12 +70,28 @@ struct SlowStart {
     cancelled: Option<(AttemptId, u64)>,
     /// A transaction failed in this epoch: claims may be older than they look.
     unsure: bool,
-    /// Since the last transaction, and since the one before.
-    windows: [Window; 2],
+    /// Since the last transaction.
+    window: Window,
+    /// What the transaction under way was judged by.
+    judged: Window,
+    answer: Answer,
+    /// The transaction under way may be the answer: it writes nothing else.
+    writes_answer: bool,
     /// The transaction was asked in the input that is being handled.
     just_asked: bool,
     /// What the transaction under way had room for.
     room: Option<i64>,
+}
+
+/// Where the answer of the hook is (R17).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Answer {
+    #[default]
+    None,
+    /// This is asked.
+    Asked(AskId),
+    /// It was given: the next transaction writes it, if there is anything to write.
+    Given,
 }
 
 /// The time between two transactions.
@@ -111,21 +128,18 @@ impl Oracle for Concurrency {
                 if let Effect::Dispatch { attempt, .. } = effect {
                     tab.may_send(facts, *number, *attempt)?;
                 }
-                let hook = world.scenario.options.hook != HookStyle::None;
-                tab.wants(facts, *number, effect, hook);
+                tab.wants(facts, *number, effect);
             }
             Moment::Ran { tab: number, page, request: Effect::Persist { .. }, .. } => {
                 let asked = facts.page(*number).filter(|open| open.id.page == *page);
                 let asked = asked.and_then(|page| page.asked.as_ref());
-                let Some(tab) = self.tabs.get(number) else { return Ok(()) };
-                if let (Some(asked), Some(room)) = (asked, tab.start.room) {
-                    let claims = asked.claims.iter().filter(|claim| claim.fresh).count();
-                    if claims as i64 > room {
-                        let what = format!(
-                            "{claims} new claims in one transaction; slow start left room for {room}"
-                        );
-                        return Err(what);
-                    }
+                let Some(tab) = self.tabs.get_mut(number) else { return Ok(()) };
+                let claims = asked.map_or(0, |asked| asked.claims.iter().filter(|claim| claim.fresh).count());
+                tab.start.writes_answer &= claims == 0;
+                if let Some(room) = tab.start.room.filter(|room| claims as i64 > *room) {
+                    let what =
+                        format!("{claims} new claims in one transaction; slow start left room for {room}");
+                    return Err(what);
                 }
             }
             Moment::Handled { tab, .. } => {
@@ -165,19 +179,24 @@ impl Tab {
             }
             Input::Persisted { result: Err(_), .. } => self.start.unsure = true,
             Input::Resolved { attempt, outcome } => self.start.resolved(*attempt, outcome),
+            Input::Answered { ask, verdicts: Ok(_) } if self.start.answer == Answer::Asked(*ask) => {
+                self.start.answer = Answer::Given;
+            }
             _ => {}
         }
     }
 
-    fn wants(&mut self, facts: &Facts, number: u32, effect: &Effect, hook: bool) {
+    fn wants(&mut self, facts: &Facts, number: u32, effect: &Effect) {
         match effect {
             Effect::Load { scope, .. } => self.pauses.reads_items = matches!(scope, Scope::Items(_)),
             Effect::Acquire { .. } => self.pauses.reads_items = false,
             Effect::Reply { call, result } => self.pauses.replied(*call, result.is_ok()),
-            Effect::Persist { fence, .. } => {
+            Effect::Persist { fence, writes, .. } => {
                 let known = facts.page(number).and_then(|page| page.fence);
-                self.start.asked(facts.now_ms, *fence, known, hook);
+                self.start.asked(facts.now_ms, *fence, known, writes);
             }
+            Effect::AskBeforeRetry { ask, .. } => self.start.answer = Answer::Asked(*ask),
+            Effect::Notify(Event::HookFailed(_)) => self.start.answer = Answer::None,
             Effect::Dispatch { attempt, .. } => {
                 self.start.flights.insert(*attempt, (facts.now_ms, self.start.answers));
             }
@@ -247,7 +266,10 @@ impl SlowStart {
             flights: BTreeMap::new(),
             cancelled: None,
             unsure: false,
-            windows: [Window { since_ms: 0, room: max }; 2],
+            window: Window { since_ms: 0, room: max },
+            judged: Window { since_ms: 0, room: max },
+            answer: Answer::None,
+            writes_answer: false,
             just_asked: false,
             room: None,
         }
@@ -306,24 +328,31 @@ impl SlowStart {
     fn handled(&mut self, now_ms: u64) {
         if !std::mem::take(&mut self.just_asked) {
             let room = self.room(now_ms);
-            self.windows[0].room = self.windows[0].room.max(room);
+            self.window.room = self.window.room.max(room);
         }
         self.cancelled = None;
     }
 
-    /// A transaction is asked: it holds the claims taken since the last one. The hook's answer is a
-    /// transaction of its own, which claims do not wait for, so one more counts if there is a hook.
-    fn asked(&mut self, now_ms: u64, fence: Option<Fence>, known: Option<Fence>, hook: bool) {
+    /// A transaction is asked: it holds the claims taken since the last one that was not an answer.
+    fn asked(&mut self, now_ms: u64, fence: Option<Fence>, known: Option<Fence>, writes: &[Write]) {
         let room = self.room(now_ms);
-        self.windows[0].room = self.windows[0].room.max(room);
-        let [last, before] = self.windows;
-        let window =
-            if hook { Window { since_ms: before.since_ms, room: last.room.max(before.room) } } else { last };
+        self.window.room = self.window.room.max(room);
+        if self.writes_answer {
+            // It held no claims: those taken before it may be in this one.
+            self.window.since_ms = self.judged.since_ms;
+            self.window.room = self.window.room.max(self.judged.room);
+        }
+        self.judged = self.window;
         let same = fence.is_some() && self.fence == known;
-        let short = now_ms - window.since_ms < YOUNG_MS;
-        self.room = (same && short && !self.unsure).then_some(window.room);
+        let short = now_ms - self.judged.since_ms < YOUNG_MS;
+        self.room = (same && short && !self.unsure).then_some(self.judged.room);
         self.fence = known;
-        self.windows = [Window { since_ms: now_ms, room: i64::MIN }, last];
+        self.window = Window { since_ms: now_ms, room: i64::MIN };
+        let of_an_answer = |write: &Write| matches!(write, Write::Delete { .. } | Write::Put { .. });
+        self.writes_answer = self.answer == Answer::Given && writes.iter().all(of_an_answer);
+        if self.answer == Answer::Given {
+            self.answer = Answer::None;
+        }
         self.just_asked = true;
     }
 }
