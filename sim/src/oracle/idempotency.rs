@@ -70,7 +70,10 @@ impl Oracle for Idempotency {
                     ),
                 ..
             } => return self.committed(world.scenario.options.keyed, id),
-            Moment::Ran { request: Effect::Persist { writes, .. }, .. } => self.squashes(facts, writes),
+            Moment::Ran { request: Effect::Persist { writes, .. }, .. } => {
+                self.taken_back(writes);
+                self.squashes(facts, writes);
+            }
             Moment::Served { request, answer, .. } => {
                 return self.served(world.scenario.options.keyed, request, answer);
             }
@@ -87,22 +90,26 @@ impl Oracle for Idempotency {
 impl Idempotency {
     /// Which key an enqueue asks for.
     fn given(&mut self, world: &World, tab: u32, input: &Input) {
-        let (id, key) = match input {
-            Input::Enqueue { draft, .. } => {
-                let config = world.page(tab).map(|page| page.outbox.config());
-                let mutator = config.and_then(|config| config.mutators.get(&draft.mutator_name));
-                let asks = mutator.is_some_and(|mutator| mutator.idempotency_key);
-                let own = asks.then(|| Arc::from(draft.id.as_str()));
-                (&draft.id, draft.idempotency_key.as_deref().map(Arc::from).or(own))
-            }
-            Input::RetryFailure { failure, id, .. } => {
+        let Input::Enqueue { draft, .. } = input else { return };
+        let config = world.page(tab).map(|page| page.outbox.config());
+        let mutator = config.and_then(|config| config.mutators.get(&draft.mutator_name));
+        let asks = mutator.is_some_and(|mutator| mutator.idempotency_key);
+        let own = asks.then(|| Arc::from(draft.id.as_str()));
+        self.begins(&draft.id, draft.idempotency_key.as_deref().map(Arc::from).or(own));
+    }
+
+    /// Which key the retry of a failure is to have: what failed is sure once the record is taken back.
+    fn taken_back(&mut self, writes: &[Write]) {
+        for write in writes {
+            if let Write::RetryFailure { failure, id, .. } = write {
                 let keyed = self.lives.get(failure).is_some_and(|life| life.key.is_some());
-                (id, keyed.then(|| Arc::from(id.as_str())))
+                self.begins(id, keyed.then(|| Arc::from(id.as_str())));
             }
-            _ => return,
-        };
-        let fresh = || Life { key, ..Life::default() };
-        self.lives.entry(id.clone()).or_insert_with(fresh);
+        }
+    }
+
+    fn begins(&mut self, id: &ItemId, key: Option<Arc<str>>) {
+        self.lives.entry(id.clone()).or_insert_with(|| Life { key, ..Life::default() });
     }
 
     fn dispatched(&mut self, item: &Item) -> Result<(), String> {
