@@ -40,6 +40,23 @@ fn recording(world: &World, r: usize) -> Recording {
 }
 
 #[test]
+fn the_story_of_a_recording_does_not_say_when_it_was_made() {
+    let mut stories = [0, 5].map(|late_ms| {
+        let mut world = World::led(config());
+        world.advance_ms(late_ms);
+        world.enqueue(0, "a", "a");
+        world.fail("a", server());
+        world.advance_ms(1_000);
+        world.succeed("a");
+        recording(&world, 0).story().expect("a valid configuration")
+    });
+    assert_eq!(stories[0], stories[1]);
+    let told = std::mem::take(&mut stories[0]);
+    assert!(told.contains("next at 1.000"), "{told}");
+    assert!(!told.contains("sleep"), "{told}");
+}
+
+#[test]
 fn a_replay_yields_the_identical_effects_and_state() {
     let world = an_eventful_day();
     for r in 0..2 {
