@@ -160,11 +160,14 @@ async fn held(folder: &TempDir, max_concurrency: u32) -> Executor {
     executor
 }
 
-/// Enqueues `items`, spread over so many tasks that each wait for one enqueue after another.
+/// Enqueues `items`, dealt out to so many tasks that each wait for one enqueue after another: their ids come
+/// in about their order, as those that the executor makes do. A transaction of ids from all over the index
+/// would write a page for each.
 async fn fill(executor: &Executor, items: &[Item], tasks: u64) -> Vec<Handle> {
     let mut filling = JoinSet::new();
-    for share in items.chunks(items.len().div_ceil(tasks as usize)) {
-        let (executor, share) = (executor.clone(), share.to_vec());
+    for first in 0..tasks as usize {
+        let share: Vec<Item> = items.iter().skip(first).step_by(tasks as usize).cloned().collect();
+        let executor = executor.clone();
         filling.spawn(async move {
             let mut handles = Vec::with_capacity(share.len());
             for item in share {
