@@ -14,7 +14,7 @@ use std::{
 
 use outbox::Input;
 
-use super::{Engine, Running, State, store_thread::Request};
+use super::{Engine, Running, State, later::Later, store_thread::Request};
 
 /// How long the thread stays awake for those who come back. It spares one who is alone that the thread is
 /// woken, and costs no more than this for each transaction.
@@ -58,12 +58,14 @@ impl Engine {
     /// For the store's thread: its answer to the last request. Returns when the replies are out, and those
     /// who got them are back or take their time.
     pub(crate) fn answered(self: &Arc<Self>, answer: Input) {
-        let awaited = self.with(|running| {
+        let answered = self.with_later(|running| {
             running.step(answer);
-            let woken = running.parts.later.iter().filter(|later| later.wakes_someone()).count() as u64;
-            running.parts.arrivals_taken + woken.min(ENOUGH)
+            running.parts.arrivals_taken
         });
-        let Some(awaited) = awaited else { return };
+        let Some((taken, later)) = answered else { return };
+        let woken = later.iter().filter(|later| later.wakes_someone()).count() as u64;
+        let awaited = taken + woken.min(ENOUGH);
+        self.hand_on(later);
         let here = || self.arrivals.load(Ordering::Relaxed) >= awaited;
         let start = Instant::now();
         while !here() {
@@ -72,6 +74,19 @@ impl Engine {
                 return;
             }
             hint::spin_loop();
+        }
+    }
+
+    /// Sees to it that what is left for after the lock is done. This thread is none of the runtime's: each
+    /// task that it wakes may cost it a system call, and the worker that wakes up takes its processor. So it
+    /// wakes one, and that one the others, which costs next to nothing.
+    fn hand_on(self: &Arc<Self>, later: Vec<Later>) {
+        let (engine, alone) = (Arc::clone(self), later.len() < 2);
+        let carry_out = move || later.into_iter().for_each(|later| later.carry_out(&engine));
+        if alone {
+            carry_out();
+        } else {
+            drop(self.runtime.spawn(async move { carry_out() }));
         }
     }
 

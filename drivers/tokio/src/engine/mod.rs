@@ -199,6 +199,15 @@ impl Engine {
     /// A panic in there is a bug in this library, and leaves a state that nothing may be built on: the
     /// engine ends. Whoever waits is told so, and everything that was acknowledged is stored.
     fn with<T>(self: &Arc<Self>, work: impl FnOnce(&mut Running) -> T) -> Option<T> {
+        let (done, later) = self.with_later(work)?;
+        for later in later {
+            later.carry_out(self);
+        }
+        Some(done)
+    }
+
+    /// As [`Engine::with`], but what is left to do without the lock is the caller's to see to.
+    fn with_later<T>(self: &Arc<Self>, work: impl FnOnce(&mut Running) -> T) -> Option<(T, Vec<Later>)> {
         let mut state = self.state();
         let State::Running(running) = &mut *state else { return None };
         let Ok(done) = catch_unwind(AssertUnwindSafe(|| work(running))) else {
@@ -221,10 +230,7 @@ impl Engine {
         if quiet {
             self.quiet.notify_one();
         }
-        for later in later {
-            later.carry_out(self);
-        }
-        Some(done)
+        Some((done, later))
     }
 
     /// Nothing of ours panics while it holds this lock but within [`Engine::with`], which ends the engine.
