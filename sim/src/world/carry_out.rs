@@ -444,7 +444,8 @@ impl Play<'_> {
 
     fn resign(&mut self, id: PageId) {
         if self.page(id).is_some_and(|page| page.election.is_some()) {
-            self.feed_election(id, ElectionInput::Resign);
+            // Its turn comes when what is being carried out is done: the election may have asked for this.
+            self.post(id, 0, Mail::Election(ElectionInput::Resign));
         } else {
             self.world.locks.release(id);
             self.queue_for_lock(id);
