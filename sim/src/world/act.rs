@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, rc::Rc};
 
-use outbox::{CallId, Input, ItemId, Seq, Trigger};
+use outbox::{CallId, Input, ItemId, Seq, Trigger, lease::Election};
 
 use super::{
     WORLD_TAB, number_of,
@@ -203,15 +203,14 @@ impl Play<'_> {
 
     /// A page that was told that it leads, or whose lock was taken, hears the truth.
     pub(super) fn undeceive(&mut self, id: PageId) {
-        let leads = match self.page(id) {
-            Some(page) => {
-                page.election.as_ref().is_some_and(|election| election.holds_lease(self.world.time_of(page)))
-            }
-            None => return,
-        };
-        if !leads && self.world.locks.holder != Some(id) {
-            self.deliver(id, Mail::Input(Box::new(Input::Deposed)));
-        }
+        self.deliver(id, Mail::Deposed);
+    }
+
+    /// Whether a page holds the lock, or a lease.
+    pub(super) fn holds_leadership(&self, id: PageId) -> bool {
+        let Some(page) = self.page(id) else { return false };
+        let holds_lease = |election: &Election| election.holds_lease(self.world.time_of(page));
+        self.world.locks.holder == Some(id) || page.election.as_ref().is_some_and(holds_lease)
     }
 
     fn plant(&mut self, strange: Strange) {

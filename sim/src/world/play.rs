@@ -290,8 +290,11 @@ impl Play<'_> {
             }
             Mail::Tick { .. } | Mail::ElectionTick { .. } => {}
             Mail::Deposed => {
-                self.feed(id, Input::Deposed);
-                self.queue_for_lock(id);
+                // About a hold that is over; the page may have another since, which that says nothing of.
+                if !self.holds_leadership(id) {
+                    self.feed(id, Input::Deposed);
+                    self.queue_for_lock(id);
+                }
             }
             Mail::Elected => {
                 if self.world.locks.holder == Some(id) {
