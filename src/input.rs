@@ -10,7 +10,7 @@ use crate::{
     error::HookError,
     item::{AttemptId, Class, Draft, ItemId, Outcome, Seq, SerializedError},
     json::Json,
-    storage::{Committed, OpId, Snapshot, StorageError},
+    storage::{Committed, OpId, Snapshot, StorageError, StoreId},
 };
 
 /// Names one call of the app; [`Effect::Reply`](crate::Effect::Reply) carries it back. The driver
@@ -200,6 +200,8 @@ pub enum Poke {
     Unknown,
     /// One transaction, after its commit.
     Committed {
+        /// The store that committed it: one that was made anew counts from the beginning.
+        store: StoreId,
         /// The change counter before it.
         from: u64,
         /// The change counter after it.

@@ -274,7 +274,7 @@ impl Display for Poke {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unknown => f.write_str("something changed"),
-            Self::Committed { from, to, settled, changed, more } => {
+            Self::Committed { store: _, from, to, settled, changed, more } => {
                 write!(f, "{from}→{to}")?;
                 list(f, ", settled ", ", ", settled.iter(), |f, (seq, id, outcome)| {
                     write!(f, "{seq} {} {outcome}", Line(id.as_str()))

@@ -97,7 +97,8 @@ fn an_edge_that_is_none_does_nothing() {
 
 #[test]
 fn a_poke_from_the_past_does_nothing() {
-    let old = Poke::Committed { from: 0, to: 0, settled: vec![], changed: vec![], more: false };
+    let store = StoreId(7);
+    let old = Poke::Committed { store, from: 0, to: 0, settled: vec![], changed: vec![], more: false };
     for (name, mut world) in worlds() {
         let before = world.effects(0).len();
         world.poke(0, old.clone());

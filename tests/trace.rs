@@ -48,6 +48,7 @@ fn inputs_read_as_a_story() {
     let error = SerializedError::new("TimeoutError", "no answer\nin 15 s");
     let failure = Failure { class: Class::Transport, error, retry_after_ms: Some(500) };
     let poke = Poke::Committed {
+        store: StoreId(7),
         from: 3,
         to: 4,
         settled: vec![(Seq(1), id("a"), Outcome::Removed)],

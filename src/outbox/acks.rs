@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::{
-    Effects, Outbox,
+    Effects, Known, Outbox,
     entry::Stage,
     journal::{CallKind, CallWrite, Class, Job, Kind, MAX_WRITES, Request, Retries, Retry},
 };
@@ -93,12 +93,21 @@ impl Outbox {
             self.journal.answer = None;
             self.answer_is_durable();
         }
+        if self.config.shared {
+            fx.push(Effect::Poke(self.poke_of(change, done)));
+        }
         self.note_own_change(change);
         self.evict_excess();
-        if self.config.shared {
-            let Done { settled, changed, more, .. } = done;
-            let from = change.saturating_sub(1);
-            fx.push(Effect::Poke(Poke::Committed { from, to: change, settled, changed, more }));
+    }
+
+    /// What others are told of a commit. If it is not sure which store it was in, they look for themselves.
+    fn poke_of(&self, change: u64, done: Done) -> Poke {
+        let Done { settled, changed, more, .. } = done;
+        match self.known {
+            Some(Known { store, change: before, .. }) if before < change => {
+                Poke::Committed { store, from: change.saturating_sub(1), to: change, settled, changed, more }
+            }
+            _ => Poke::Unknown,
         }
     }
 

@@ -431,10 +431,14 @@ impl Outbox {
             self.journal.want.since |= self.journal.is_reading(); // the first load may be older than this
             return;
         };
-        let Poke::Committed { from, to, settled, changed, more } = poke else {
+        let Poke::Committed { store, from, to, settled, changed, more } = poke else {
             self.journal.want.since = true;
             return;
         };
+        if store != known.store {
+            self.journal.want.since = true; // one of the two was made anew
+            return;
+        }
         if to <= known.change {
             sometimes!(PokeStale);
             return; // late or repeated
