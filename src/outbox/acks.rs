@@ -359,6 +359,25 @@ impl Outbox {
         }
     }
 
+    /// What is still known after the load that follows a doubt was not taken away by the write in doubt: if
+    /// it is missing later, somebody else did that (R18).
+    pub(super) fn what_is_there_was_not_deleted(&mut self) {
+        let journal = &mut self.journal;
+        let answered = journal.answer.iter().flat_map(|answer| &answer.deletes);
+        for &seq in journal.deletes.iter().chain(journal.buries.iter()).chain(answered) {
+            if let Some(entry) = self.entries.get_mut(seq) {
+                entry.flags.in_doubt = false;
+            }
+        }
+        for call in &mut journal.calls {
+            call.in_doubt &= match &call.kind {
+                CallKind::Remove(id) => self.ids.find(id).is_none(),
+                CallKind::Dismiss(id) => !self.failures.holds(id),
+                CallKind::Pause(_) | CallKind::Resume(_) => true,
+            };
+        }
+    }
+
     /// Nothing was written. A mixed transaction is repeated class by class; one of a single class waits,
     /// is halved, or fails its callers (R4, R5).
     fn write_failed(&mut self, jobs: Vec<Job>, error: &StorageError, fence: Option<Fence>, fx: &mut Effects) {

@@ -37,7 +37,7 @@ pub(super) struct Flags {
     pub(super) pull_spent: bool,
     /// Waiters were told its outcome in this epoch (R29).
     pub(super) told: bool,
-    /// A write about it may or may not have been committed (R4).
+    /// Its delete may or may not have been committed (R4).
     pub(super) in_doubt: bool,
 }
 

@@ -277,6 +277,7 @@ impl Outbox {
 
     /// Inserts in doubt that a load did not find: they may have been stored, and settled since (R4).
     fn clear_doubt(&mut self, fx: &mut Effects) {
+        self.what_is_there_was_not_deleted();
         let in_doubt = self.writing.iter().filter(|(_, writing)| writing.in_doubt);
         let locals: Vec<u64> = in_doubt.map(|(local, _)| local).collect();
         for local in locals {
