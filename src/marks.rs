@@ -95,6 +95,8 @@ mod catalogue {
         Squashed: "the hook merged an item into another (R17)",
         AnswerRetried: "the write of an accepted answer failed and was repeated (R17)",
         RemovedWriting: "an item was removed while it was being written (R18)",
+        ClaimKeptInDoubt: "a claim that may have been stored was not taken back (R25)",
+        RemovedUnknown: "an item became known after its removal was asked for (R18)",
         RemovedInFlight: "an item was removed in flight (R18)",
         RemovedElsewhere: "a write found that its item was gone (R18)",
         RemoveNothing: "a removal found nothing to remove (R18)",

@@ -313,10 +313,11 @@ impl Outbox {
                 }
                 continue;
             }
-            if let Job::Delete(seq, _) | Job::Bury(seq, _) = &job
+            if let Job::Delete(seq, _) | Job::Bury(seq, _) | Job::Put { seq, .. } = &job
                 && let Some(entry) = self.entries.get_mut(*seq)
             {
-                entry.flags.in_doubt = true;
+                entry.flags.in_doubt |= matches!(job, Job::Delete(..) | Job::Bury(..));
+                entry.flags.claim_in_doubt |= matches!(job, Job::Put { claim: Some(_), .. });
             }
             if !answer {
                 self.requeue(job, true, fence);

@@ -39,6 +39,10 @@ pub(super) struct Flags {
     pub(super) told: bool,
     /// Its delete may or may not have been committed (R4).
     pub(super) in_doubt: bool,
+    /// Its claim may or may not have been committed (R4).
+    pub(super) claim_in_doubt: bool,
+    /// It holds the places of its key before a rewrite as well, until that is durable (R6, R17).
+    pub(super) rekeyed: bool,
 }
 
 /// Where an item is on its way.

@@ -299,6 +299,7 @@ impl Outbox {
         item.next_attempt_at = now.plus_ms(backoff::delay_ms(seed, seq, item.retry_count, jitter));
         entry.flags.cleared = false;
         entry.flags.must_ask = false;
+        entry.flags.claim_in_doubt = false;
     }
 
     /// Whether an item enqueued now would be sent at once: then its insert is its claim too (R2).
@@ -393,11 +394,12 @@ impl Outbox {
         }
     }
 
-    /// Takes back a claim that was never stored.
+    /// Takes back a claim that was never stored; one that may have been still counts (R25).
     fn unclaim(&mut self, seq: Seq) {
         let entry = self.entries.get_mut(seq).expect("only an entry is claimed");
+        sometimes!(ClaimKeptInDoubt, entry.flags.claim_in_doubt);
         let item = Arc::make_mut(&mut entry.item);
-        item.retry_count -= 1;
+        item.retry_count -= u32::from(!entry.flags.claim_in_doubt);
         item.claimed = false;
         item.next_attempt_at = self.now;
         self.set_stage(seq, Stage::Waiting);
