@@ -40,6 +40,13 @@ pub(crate) enum Places {
 }
 
 impl Places {
+    /// These and those, each once.
+    pub(crate) fn and(&self, others: &Self) -> Self {
+        let more = others.ids().iter().filter(|id| !self.ids().contains(id));
+        let ids: Vec<LaneId> = self.ids().iter().chain(more).copied().collect();
+        if let [id] = ids[..] { Self::One(id) } else { Self::Many(ids.into()) }
+    }
+
     pub(crate) fn ids(&self) -> &[LaneId] {
         match self {
             Self::One(id) => core::slice::from_ref(id),

@@ -90,7 +90,8 @@ impl Outbox {
         }
         self.journal.reuse(jobs);
         if answer {
-            self.journal.answer = None;
+            let puts = self.journal.answer.take().unwrap_or_default().puts;
+            self.end_rekeys(puts.into_iter());
             self.answer_is_durable();
         }
         if self.config.shared {

@@ -320,7 +320,7 @@ impl Outbox {
             Self::view(fx, ViewChange::Set { place: Place::Stored(seq), item });
         }
         if rekeyed {
-            self.rekey(seq);
+            self.begin_rekey(seq);
         }
     }
 

@@ -102,6 +102,9 @@ impl Outbox {
         self.deadlines.clear();
         self.slots.reset();
         self.hook.reset();
+        let rekeyed = self.entries.iter().filter(|(_, entry)| entry.flags.rekeyed);
+        let rekeyed: Vec<Seq> = rekeyed.map(|(seq, _)| seq).collect();
+        self.end_rekeys(rekeyed.into_iter());
         self.journal.discard_bookkeeping();
         self.lanes.vacate_all();
         self.busy = 0;

@@ -331,10 +331,29 @@ impl Outbox {
         }
     }
 
-    /// Moves an item that nothing is under way for to other lanes.
-    pub(super) fn rekey(&mut self, seq: Seq) {
+    /// Takes the places of a rewritten key, and keeps those it has until the rewrite is durable: after a
+    /// crash before that, who waits behind it must not have been sent (R6, R17).
+    pub(super) fn begin_rekey(&mut self, seq: Seq) {
+        let Some(entry) = self.entries.get_mut(seq) else { return };
+        let joined = self.lanes.join(&mut Arc::make_mut(&mut entry.item).key, seq);
+        entry.places = entry.places.and(&joined);
+        entry.flags.rekeyed = true;
+    }
+
+    /// Those that were being rewritten are where their keys are.
+    pub(super) fn end_rekeys(&mut self, seqs: impl Iterator<Item = Seq>) {
+        for seq in seqs {
+            if self.entries.get(seq).is_some_and(|entry| entry.flags.rekeyed) {
+                self.rekey(seq);
+            }
+        }
+    }
+
+    /// Moves an item to the lanes of its key.
+    fn rekey(&mut self, seq: Seq) {
         self.dequeue(seq);
         let Some(entry) = self.entries.get_mut(seq) else { return };
+        entry.flags.rekeyed = false;
         self.lanes.leave(&entry.places, seq);
         let joined = self.lanes.join(&mut Arc::make_mut(&mut entry.item).key, seq);
         if entry.stage.is_busy() {
