@@ -258,7 +258,8 @@ impl Outbox {
         Self::reply(fx, writing.call, Ok(Reply::Enqueued { id: id.clone(), seq }));
         self.slots.rename(from, to);
         self.add_entry(seq, writing.item, fx);
-        if writing.born_claimed.is_some() && self.is_leading() && writing.removals.is_empty() {
+        let waits = matches!(self.entries.get(seq), Some(entry) if entry.stage == Stage::Waiting);
+        if writing.born_claimed.is_some() && self.is_leading() && writing.removals.is_empty() && waits {
             let attempt = 1;
             self.set_stage(seq, Stage::Claiming { requested: since });
             self.claim_acknowledged(seq, attempt, since, fx);

@@ -151,6 +151,11 @@ impl Outbox {
         self.journal.calls.push_back(CallWrite::new(Some(call), CallKind::Remove(id)));
     }
 
+    /// Whether the app asked to remove this item, and that is not decided yet.
+    pub(super) fn is_being_removed(&self, id: &ItemId) -> bool {
+        self.journal.calls_under_way().any(|call| matches!(&call.kind, CallKind::Remove(of) if of == id))
+    }
+
     /// A record that is not known here may be stored all the same: a load comes first (R15).
     pub(super) fn retry_failure(&mut self, retry: FailureRetry, fx: &mut Effects) {
         if self.failures.holds(&retry.failure) {

@@ -311,7 +311,12 @@ impl Outbox {
             self.barriers.insert(seq);
         }
         self.ids.insert(entry.item.id.clone(), Place::Stored(seq));
+        let removing = self.is_being_removed(&entry.item.id);
         self.entries.insert(seq, entry);
+        if removing {
+            sometimes!(RemovedUnknown);
+            self.set_stage(seq, Stage::Removing); // asked for before it was known here (R18)
+        }
     }
 
     fn replace_item(&mut self, seq: Seq, item: Item, parked: Option<ParkReason>, fx: &mut Effects) {
