@@ -44,13 +44,13 @@ pub fn bound_ms(scenario: &Scenario) -> u64 {
         _ => 0,
     };
     let slow_ms = scenario.faults.iter().map(slowest).max().unwrap_or(0);
-    // A floor of a day that has not come yet is all that is left of one that was set by another clock (R30).
+    // A day is all that is left of a floor that was set by a clock which is ahead: of a page from before a
+    // step back, or from after a step forward (R30).
     let floors = scenario.faults.iter().any(|fault| {
         matches!(fault.what, What::Unavailable { retry_after, .. } if retry_after != RetryAfter::None)
     });
-    let steps_back =
-        scenario.faults.iter().any(|fault| matches!(fault.what, What::StepClock { by_ms } if by_ms < 0));
-    let slow_ms = if floors && steps_back { slow_ms.max(RETRY_AFTER_CAP_MS) } else { slow_ms };
+    let steps = scenario.faults.iter().any(|fault| matches!(fault.what, What::StepClock { .. }));
+    let slow_ms = if floors && steps { slow_ms.max(RETRY_AFTER_CAP_MS) } else { slow_ms };
     // All in one lane, one after another: each a claim, a request, a delete, an ask of the hook.
     let each_ms = 6 * options.storage_ms.1 + 2 * options.network_ms.1 + options.hook_ms.1 + 3_000;
     LEADER_MS + CHECK_MS + HOOK_MS + BACKOFF_CAP_MS + slow_ms + options.timeout_ms + items * each_ms
