@@ -240,6 +240,24 @@ fn r26_who_resigns_stands_back_for_a_round() {
 }
 
 #[test]
+fn r26_a_goodbye_gives_back_what_was_left_of_the_claim_before_it() {
+    let mut follower = started("b");
+    handle(&mut follower, 100, message("a", 1, Says::Claim));
+    handle(&mut follower, 600, message("a", 2, Says::Lease));
+    handle(&mut follower, 610, message("a", 3, Says::Bye));
+    let claims = tick_until(&mut follower, Says::Claim);
+    assert!(claims < 610 + DELAY_MS, "{claims}");
+
+    // One that was said before the claim, and comes late, does not.
+    let mut follower = started("b");
+    handle(&mut follower, 100, message("a", 1, Says::Lease));
+    handle(&mut follower, 200, message("a", 3, Says::Claim));
+    handle(&mut follower, 300, message("a", 2, Says::Bye));
+    let claims = tick_until(&mut follower, Says::Claim);
+    assert!(claims >= 200 + LEASE_MS, "{claims}");
+}
+
+#[test]
 fn r26_a_stopped_replica_says_goodbye_and_is_silent() {
     let (mut election, elected) = leader("a");
     let effects = handle(&mut election, elected + 5, ElectionInput::Stop);

@@ -22,8 +22,12 @@ pub struct Election {
     heard: Option<(String, u64)>,
     /// That leader's lease can last until here.
     leased_until: Timestamp,
-    /// Another's claim, or the own resignation, is given time until here.
+    /// Another's claim is given time until here.
     yielded_until: Timestamp,
+    /// Whose claim, and which of its messages: a later goodbye gives the time back.
+    yielded_to: Option<(String, u64)>,
+    /// The own resignation gives others time until here.
+    stands_back_until: Timestamp,
     /// Ask the leader to renew, if it is not heard before.
     ask_at: Option<Timestamp>,
     /// Messages sent.
@@ -65,6 +69,8 @@ impl Election {
             heard: None,
             leased_until: now,
             yielded_until: now,
+            yielded_to: None,
+            stands_back_until: now,
             ask_at: None,
             sent: 0,
             round: 0,
@@ -149,27 +155,36 @@ impl Election {
                     self.renew(effects);
                 }
             }
-            Says::Claim => self.hear_claim(from, effects),
+            Says::Claim => self.hear_claim(from, *nth, effects),
             Says::Lease => self.hear_lease(from, *nth, effects),
-            Says::Bye => {
-                if let Some((leader, newest)) = &mut self.heard
-                    && leader == from
-                {
-                    *newest = *nth;
-                    self.leased_until = self.now;
-                    self.ask_at = None;
-                }
-            }
+            Says::Bye => self.hear_bye(from, *nth),
         }
     }
 
-    fn hear_claim(&mut self, from: &str, effects: &mut Vec<ElectionEffect>) {
+    fn hear_claim(&mut self, from: &str, nth: u64, effects: &mut Vec<ElectionEffect>) {
         match self.role {
             Role::Leader { .. } => self.renew(effects),
             // Say it again: the other may have begun after it was said first.
             Role::Candidate { .. } if *self.config.replica < *from => self.broadcast(Says::Claim, effects),
-            Role::Candidate { .. } | Role::Follower => self.yield_for_ms(self.config.lease_ms),
+            Role::Candidate { .. } | Role::Follower => {
+                self.role = Role::Follower;
+                self.yielded_until = self.now.plus_ms(self.config.lease_ms);
+                self.yielded_to = Some((from.into(), nth));
+            }
             Role::Stopped => (),
+        }
+    }
+
+    fn hear_bye(&mut self, from: &str, nth: u64) {
+        if let Some((leader, newest)) = &mut self.heard
+            && leader == from
+        {
+            *newest = nth;
+            self.leased_until = self.now;
+            self.ask_at = None;
+        }
+        if self.yielded_to.take_if(|(claimant, claim)| claimant == from && *claim < nth).is_some() {
+            self.yielded_until = self.yielded_until.min(self.now);
         }
     }
 
@@ -186,21 +201,16 @@ impl Election {
         self.ask_at = Some(self.now.plus_ms(self.config.lease_ms / 2));
     }
 
-    /// Makes no claim for so long.
-    fn yield_for_ms(&mut self, wait_ms: u64) {
-        if let Role::Candidate { .. } = self.role {
-            self.role = Role::Follower;
-        }
-        self.yielded_until = self.yielded_until.max(self.now.plus_ms(wait_ms));
-    }
-
     fn resign(&mut self, effects: &mut Vec<ElectionEffect>) {
         if let Role::Leader { .. } = self.role {
             self.broadcast(Says::Bye, effects);
             self.depose(effects);
         }
+        if let Role::Candidate { .. } = self.role {
+            self.role = Role::Follower;
+        }
         // The goodbye takes one delay, the next one's jitter one, its claim two or three, its lease one.
-        self.yield_for_ms(6 * self.config.max_delay_ms);
+        self.stands_back_until = self.now.plus_ms(6 * self.config.max_delay_ms);
     }
 
     fn stop(&mut self, effects: &mut Vec<ElectionEffect>) {
@@ -255,7 +265,8 @@ impl Election {
 
     /// When a follower that hears nothing more claims.
     fn claim_at(&self) -> Timestamp {
-        self.leased_until.max(self.yielded_until).plus_ms(self.jitter_ms())
+        let others_until = self.leased_until.max(self.yielded_until);
+        others_until.max(self.stands_back_until).plus_ms(self.jitter_ms())
     }
 
     /// Uniform below one delay (the bias is under 2⁻³²), the same for one round however often it is asked.

@@ -23,7 +23,8 @@
 //!   as each claim reaches the others before the `L` that they grant the one before it are over.
 //!   A replica that is woken less than once in `L - D` does not lead: it could not keep a lease.
 //! * A replica that starts waits for `L`, because a leader may be there that cannot answer.
-//! * `Bye` ends a lease at once: the next leader comes within `4D`.
+//! * `Bye` ends a lease at once, and gives back what was left of the `L` for the claim before it: the next
+//!   leader comes within `4D`. Who resigned stands back for `6D`, so that it is another.
 //!
 //! So no two leases overlap if every message is handled in less than `D` after it was sent, a short
 //! freeze of the receiver included; after a freeze of `D` or more, in less than `D` after its end. With

@@ -20,6 +20,8 @@ struct Serialised {
     heard: Option<(String, u64)>,
     leased_until: u64,
     yielded_until: u64,
+    yielded_to: Option<(String, u64)>,
+    stands_back_until: u64,
     ask_at: Option<u64>,
     round: u64,
     sleep: Option<u64>,
@@ -53,6 +55,8 @@ struct CanonicalElection {
     heard: Option<String>,
     leased: i64,
     yielded: i64,
+    yielded_to: Option<String>,
+    stands_back: i64,
     ask_in: Option<u64>,
     round: u64,
     /// How late its timer is, or how long until then.
@@ -68,6 +72,8 @@ struct CanonicalMessage {
     says: u8,
     /// To its receiver it will say nothing.
     old: bool,
+    /// It is sent after the claim that its receiver yields to.
+    after_claim: bool,
     /// For how long it could have been handled; `None`: a straggler.
     age: Option<u64>,
 }
@@ -122,6 +128,11 @@ impl State {
             // A claim follows in less than a delay after both.
             leased: self.until(election.leased_until, delay_ms),
             yielded: self.until(election.yielded_until, delay_ms),
+            // Nothing is left to give back when it is over.
+            yielded_to: (election.yielded_until > self.now)
+                .then(|| election.yielded_to.as_ref().map(|(to, _)| to.clone()))
+                .flatten(),
+            stands_back: self.until(election.stands_back_until, delay_ms),
             ask_in: election.ask_at.map(|at| at.saturating_sub(self.now)),
             round: election.round,
             wake_in: election.sleep.map(|at| self.until(at, self.late_ms)),
@@ -131,6 +142,7 @@ impl State {
     fn message(&self, message: &Message, elections: &[Option<Serialised>]) -> CanonicalMessage {
         let from = &message.message.from;
         let heard = elections[message.to].as_ref().and_then(|election| election.heard.as_ref());
+        let yielded_to = elections[message.to].as_ref().and_then(|election| election.yielded_to.as_ref());
         let earlier = |other: &&Message| {
             other.to == message.to && other.message.from == *from && other.message.nth < message.message.nth
         };
@@ -145,6 +157,7 @@ impl State {
                 Says::Bye => 3,
             },
             old: heard.is_some_and(|(leader, newest)| leader == from && message.message.nth <= *newest),
+            after_claim: yielded_to.is_some_and(|(to, claim)| to == from && message.message.nth > *claim),
             age: (!message.straggler).then(|| self.ago(self.counts_from(message), self.delay_ms)),
         }
     }
