@@ -231,6 +231,22 @@ fn changed_args_get_a_new_idempotency_key() {
 }
 
 #[test]
+fn a_new_key_takes_an_item_out_of_its_lane_when_it_is_durable() {
+    let mut world = World::led(hook_config());
+    world.enqueue(0, "a", "k");
+    world.fail_and_wait("a", server());
+    world.enqueue(0, "old", "k");
+    world.hold_storage();
+    let rekeyed = Rewrite { key: Some(key("other")), ..Rewrite::default() };
+    world.answer_hook(0, vec![("a", Verdict::Rewrite(rekeyed))]);
+    assert!(matches!(world.reason(0, "old"), Reason::Behind { .. }), "a crash would put it back there");
+    world.release_storage();
+    let mut sent = world.in_flight(0);
+    sent.sort_unstable();
+    assert_eq!(sent, ["a", "old"]);
+}
+
+#[test]
 fn a_late_success_of_the_old_args_does_not_settle_the_new_ones() {
     let mut world = World::led(hook_config());
     world.enqueue(0, "a", "k");

@@ -4,7 +4,10 @@
 mod common;
 
 use common::*;
-use outbox::{Effect, Input, Outcome, Poke, storage::Scope};
+use outbox::{
+    Effect, Input, Outcome, Poke, Seq,
+    storage::{Scope, StoreId},
+};
 
 /// How often a replica's timer fired since it started.
 fn ticks(world: &World, r: usize) -> usize {
@@ -41,7 +44,7 @@ fn a_poke_goes_out_after_the_commit() {
     assert!(pokes(&world, 1).is_empty(), "committed, but not known to be");
     world.answer(1);
     let [Poke::Committed { from, to, changed, .. }] = &pokes(&world, 1)[..] else { panic!("one poke") };
-    assert_eq!((*from + 1, &changed[..]), (*to, &[outbox::Seq(1)][..]));
+    assert_eq!((*from + 1, &changed[..]), (*to, &[Seq(1)][..]));
 }
 
 #[test]
@@ -52,7 +55,7 @@ fn a_poke_at_the_known_counter_loads_what_changed_and_no_more() {
         Effect::Load { scope, .. } => Some(scope.clone()),
         _ => None,
     });
-    assert_eq!(last, Some(Scope::Items(vec![outbox::Seq(1)])));
+    assert_eq!(last, Some(Scope::Items(vec![Seq(1)])));
     assert_eq!(world.shown(1), ["a"]);
 }
 
@@ -64,6 +67,20 @@ fn a_poke_about_settled_items_needs_no_load() {
     world.succeed("a");
     assert!(world.shown(1).is_empty());
     assert_eq!(world.loads(1), loads);
+}
+
+#[test]
+fn a_poke_of_another_store_is_only_a_hint() {
+    let mut world = World::shared(2);
+    world.enqueue(0, "a", "a");
+    let last = pokes(&world, 0).pop();
+    let Some(Poke::Committed { to, .. }) = last else { panic!("the leader pokes") };
+    let settled = vec![(Seq(1), item_id("other"), Outcome::Removed)];
+    let (store, changed) = (StoreId(8), vec![]);
+    let loads = world.loads(1);
+    world.poke(1, Poke::Committed { store, from: to, to: to + 1, settled, changed, more: false });
+    assert_eq!(world.shown(1), ["a"], "its first place is another item's");
+    assert_eq!(world.loads(1), loads + 1);
 }
 
 #[test]

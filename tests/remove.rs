@@ -208,6 +208,38 @@ fn of_an_item_this_replica_does_not_know() {
 }
 
 #[test]
+fn of_an_item_that_becomes_known_while_the_removal_waits() {
+    let mut world = World::shared(2);
+    world.enqueue(0, "busy", "b");
+    world.store_fails(StorageError::Unavailable { cause: "disk".into() });
+    world.succeed("busy"); // its delete fails: what needs no space waits for the repetition
+    let removal = world.remove(0, "a");
+    world.enqueue(1, "a", "a");
+    assert_eq!(world.reason(0, "a"), Reason::Removing);
+    world.advance_ms(2_000);
+    assert_removed(&mut world, removal);
+    assert_eq!(world.dispatched(0), ["busy"]);
+}
+
+#[test]
+fn a_removal_of_another_decides_before_a_delete_that_was_not_made() {
+    let mut world = World::shared(2);
+    world.enqueue(0, "a", "a");
+    world.hold_storage();
+    world.hold_mail();
+    world.succeed("a");
+    world.store_fails(StorageError::Unknown);
+    world.answer(0); // the store cannot tell whether it deleted it
+    world.answer(0); // the load finds that it did not
+    let removal = world.remove(1, "a");
+    world.answer(1);
+    world.lose_mail();
+    world.release_storage();
+    assert!(world.done(removal));
+    assert_eq!(world.settled(0, "a"), [Outcome::Removed]);
+}
+
+#[test]
 fn a_removal_whose_write_fails_says_so_and_the_item_stays() {
     let mut world = World::solo();
     world.online(0, false);

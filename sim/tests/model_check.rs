@@ -126,19 +126,19 @@ fn a_long_silence() {
 #[test]
 fn lost_pokes_and_a_removal() {
     let marks = [Mark::PokeLost, Mark::RemovedInFlight, Mark::RemovalInVain];
-    exhaust(talking(ONE, Budget { lost_pokes: 2, removals: 1, ..NOTHING }), 8_884, &marks);
+    exhaust(talking(ONE, Budget { lost_pokes: 2, removals: 1, ..NOTHING }), 8_822, &marks);
 }
 
 #[test]
 fn a_removal_that_fails() {
     let marks = [Mark::RemovalFailed, Mark::EnqueueFailed];
-    exhaust(talking(ONE, Budget { removals: 1, failures: 1, ..NOTHING }), 11_522, &marks);
+    exhaust(talking(ONE, Budget { removals: 1, failures: 1, ..NOTHING }), 11_413, &marks);
 }
 
 #[test]
 fn a_removal_and_a_store_in_doubt() {
     let marks = [Mark::EnqueueInDoubt, Mark::RemovedInFlight];
-    exhaust(talking(ONE, Budget { removals: 1, doubts: 1, ..NOTHING }), 30_627, &marks);
+    exhaust(talking(ONE, Budget { removals: 1, doubts: 1, ..NOTHING }), 30_211, &marks);
 }
 
 #[test]
