@@ -41,10 +41,13 @@ fn park_holds_the_item_and_its_lane() {
 fn a_parked_item_is_parked_after_a_restart_too() {
     let mut world = World::led(limited(3, Exhausted::Park));
     failed(&mut world, 3);
+    let told = world.told(0, |event| matches!(event, Event::Parked { .. }));
     world.restart_and_lead(0);
     world.advance_ms(3_600_000);
     assert_eq!(world.dispatched(0).len(), 3);
     assert_eq!(world.reason(0, "a"), Reason::Parked(ParkReason::Attempts { attempts: 3 }));
+    let again = world.told(0, |event| matches!(event, Event::Parked { .. }));
+    assert_eq!(again, told + 1, "who starts anew is told, too");
 }
 
 #[test]

@@ -233,6 +233,9 @@ impl Outbox {
         }
         let acquired = Flags { must_ask: true, ..Flags::default() };
         if known {
+            if self.entries.get(seq).is_some_and(|entry| entry.parked != parked) {
+                self.tell_parked(&item, parked, fx);
+            }
             self.replace_item(seq, item, parked, fx);
             if acquiring && let Some(entry) = self.entries.get_mut(seq) {
                 entry.flags = acquired;
@@ -384,14 +387,15 @@ impl Outbox {
         by_mutator && self.why_parked(&entry.item, true) != entry.parked
     }
 
-    /// One event per mutator name (R23).
+    /// One event per mutator name (R23), and one for each item whose attempts are used up: its last one may
+    /// have ended with its page, so that nobody was told (R16).
     fn tell_parked(&mut self, item: &Item, parked: Option<ParkReason>, fx: &mut Effects) {
-        let Some(reason) = parked.filter(|reason| !matches!(reason, ParkReason::Attempts { .. })) else {
-            return;
-        };
+        let Some(reason) = parked else { return };
+        let exhausted = matches!(reason, ParkReason::Attempts { .. });
+        sometimes!(ParkedExhausted, exhausted);
         sometimes!(ParkedUnregistered, reason == ParkReason::Unregistered);
         sometimes!(ParkedNewer, matches!(reason, ParkReason::NewerVersion { .. }));
-        if self.told_parked.insert(item.mutator_name.clone()) {
+        if exhausted || self.told_parked.insert(item.mutator_name.clone()) {
             let (id, mutator_name) = (item.id.clone(), (&*item.mutator_name).into());
             Self::notify(fx, Event::Parked { id, mutator_name, reason });
         }
