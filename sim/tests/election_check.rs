@@ -99,10 +99,10 @@ fn a_planted_fault_is_found() {
 
 #[test]
 fn large_two_late_messages() {
-    exhaust_large(world(2, Budget { stragglers: 2, ..CALM }), 103_616);
+    exhaust_large(world(2, Budget { stragglers: 2, ..CALM }), 150_304);
 }
 
 #[test]
 fn large_late_timers_and_a_resignation() {
-    exhaust_large(late(world(2, Budget { resigns: 1, ..CALM })), 81_683);
+    exhaust_large(late(world(2, Budget { resigns: 1, ..CALM })), 129_141);
 }
