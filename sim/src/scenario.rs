@@ -55,6 +55,8 @@ pub struct Options {
     pub keyed: bool,
     /// Whether a loss of power may undo commits that were acknowledged (opt-in: relaxed durability).
     pub relaxed: bool,
+    /// Whether what is to be stored gathers for a moment, as the tokio driver lets it (R4).
+    pub gather: bool,
 }
 
 impl Default for Options {
@@ -75,6 +77,7 @@ impl Default for Options {
             aborts: true,
             keyed: true,
             relaxed: false,
+            gather: false,
         }
     }
 }

@@ -156,7 +156,7 @@ impl Search<'_> {
     /// Options, times and constants as plain as they can be.
     fn make_plain(&mut self) {
         let plain = Options::default();
-        let simpler: [fn(&mut Options, &Options); 13] = [
+        let simpler: [fn(&mut Options, &Options); 14] = [
             |options, plain| options.storage_ms = plain.storage_ms,
             |options, plain| options.network_ms = plain.network_ms,
             |options, plain| options.message_ms = plain.message_ms,
@@ -168,6 +168,7 @@ impl Search<'_> {
             |options, plain| options.aborts = plain.aborts,
             |options, plain| options.keyed = plain.keyed,
             |options, plain| options.relaxed = plain.relaxed,
+            |options, plain| options.gather = plain.gather,
             |options, _| options.hook = HookStyle::None,
             |options, _| options.leadership = Leadership::Locks,
         ];

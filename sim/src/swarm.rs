@@ -17,6 +17,8 @@ use crate::{
 const LENGTH_MS: u64 = 60_000;
 /// Long enough for an item to fail ten times (R16).
 const STUBBORN_MS: u64 = 420_000;
+/// How many do.
+const STUBBORN_ITEMS: u32 = 4;
 /// Operations of people, at least and at most.
 const OPERATIONS: (u64, u64) = (100, 140);
 /// Effects of a kind that faults are drawn for, per tab.
@@ -35,8 +37,9 @@ pub fn swarm(seed: u64) -> Scenario {
 pub fn swarm_of(app: &dyn Workload, seed: u64) -> Scenario {
     let mut draw = Chance(Streams::new(seed).rng(0, Draw::Swarm, 0));
     let mut options = options(&mut draw);
-    // A stream of its own: it came later, and moves no other draw.
+    // Streams of their own: they came later, and move no other draw.
     options.aborts = Streams::new(seed).within((0, 2), 1, Draw::Swarm, 0) > 0;
+    options.gather = Streams::new(seed).within((0, 2), 2, Draw::Swarm, 0) == 0;
     let stubborn = draw.one_in(30);
     let length_ms = if stubborn { STUBBORN_MS } else { draw.within(10_000, LENGTH_MS) };
     let mut steps = Vec::new();
@@ -98,6 +101,7 @@ fn options(draw: &mut Chance) -> Options {
         aborts: true,
         keyed: !draw.one_in(6),
         relaxed: draw.one_in(12),
+        gather: false,
     }
 }
 
@@ -224,11 +228,17 @@ fn network(draw: &mut Chance, items: u32, faults: &mut Vec<Fault>) {
     }
 }
 
-/// Some items are refused a connection until they are stuck (R16).
+/// Some items fail until they are stuck (R16): no connection, or a server that asks for a wait which their
+/// backoff outgrows (R11).
 fn refused_ten_times(draw: &mut Chance, items: u32) -> Vec<Fault> {
-    let item = draw.within(1, items.into()) as u32;
-    let refuse = |n| Fault { when: When::Attempt { item, n }, what: What::Refuse };
-    (1..=12).map(refuse).collect()
+    let mut faults = Vec::new();
+    for _ in 0..STUBBORN_ITEMS {
+        let item = draw.within(1, items.into()) as u32;
+        let busy = |seconds| What::Unavailable { status: 503, retry_after: RetryAfter::Seconds(seconds) };
+        let what = draw.of(&[What::Refuse, busy(5), busy(20)]);
+        faults.extend((1..=12).map(|n| Fault { when: When::Attempt { item, n }, what }));
+    }
+    faults
 }
 
 fn network_fault(draw: &mut Chance, class: usize, absurd: bool) -> What {
@@ -245,7 +255,7 @@ fn network_fault(draw: &mut Chance, class: usize, absurd: bool) -> What {
         ]),
         4 => {
             let retry_after = match draw.below(60) {
-                0 if absurd => RetryAfter::Absurd,
+                0..6 if absurd => RetryAfter::Absurd,
                 0..20 => RetryAfter::Seconds(draw.of(&[1, 5, 90])),
                 20..40 => RetryAfter::Date(draw.of(&[0, 3, 100])),
                 _ => RetryAfter::None,

@@ -24,6 +24,9 @@ use crate::{
 /// More moments than any scenario needs: beyond it is an endless loop.
 const MAX_MOMENTS: u64 = 20_000_000;
 
+/// How long what is to be stored gathers, where it does.
+const GATHER_MS: u64 = 1;
+
 /// What came of a run.
 #[derive(Clone, Debug)]
 pub struct Report {
@@ -205,6 +208,7 @@ impl Play<'_> {
             before_retry: options.hook != crate::scenario::HookStyle::None,
             shared: true,
             ping: true,
+            gather: options.gather,
             ..outbox::Config::default()
         };
         let election = (options.leadership == Leadership::Leases).then(|| {
@@ -222,6 +226,7 @@ impl Play<'_> {
             throttled: false,
             flights: BTreeMap::new(),
             asked_storage: false,
+            gathering: false,
             deaf: false,
             calls: BTreeMap::new(),
             view: BTreeMap::new(),
@@ -284,6 +289,12 @@ impl Play<'_> {
                 }
             }
             Mail::Tick { timer } if page.timer == timer => self.feed(id, Input::Tick),
+            Mail::Gathered => {
+                page.gathering = false;
+                if page.outbox.wants_storage() {
+                    self.feed(id, Input::Tick);
+                }
+            }
             Mail::Election(input) => self.feed_election(id, input),
             Mail::ElectionTick { timer } if page.election_timer == timer => {
                 self.feed_election(id, ElectionInput::Tick);
@@ -327,6 +338,16 @@ impl Play<'_> {
         self.effects = effects;
         if self.page(id).is_some() {
             self.see(&Moment::Handled { tab: id.tab, effects: count });
+            self.gather(id);
+        }
+    }
+
+    /// What may be asked of storage, and was not, is asked a moment later, with what comes meanwhile (R4).
+    fn gather(&mut self, id: PageId) {
+        let Some(page) = self.page_mut(id) else { return };
+        if page.outbox.wants_storage() && !page.gathering {
+            page.gathering = true;
+            self.post(id, GATHER_MS, Mail::Gathered);
         }
     }
 

@@ -49,6 +49,8 @@ pub(super) enum Mail {
     Result { attempt: AttemptId, outcome: outbox::AttemptOutcome, even_if_cancelled: bool },
     /// A timer of the core; nothing if another has taken its place.
     Tick { timer: u64 },
+    /// What is to be stored has gathered for long enough.
+    Gathered,
     /// For the election.
     Election(ElectionInput),
     /// A timer of the election.

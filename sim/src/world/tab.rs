@@ -63,6 +63,8 @@ pub struct Page {
     pub flights: BTreeMap<AttemptId, Flight>,
     /// Whether a storage request is under way.
     pub asked_storage: bool,
+    /// What is to be stored gathers.
+    pub(super) gathering: bool,
     /// The storage request under way will never be answered.
     pub deaf: bool,
     /// Calls without a reply.
