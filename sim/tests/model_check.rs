@@ -227,7 +227,7 @@ fn large_three_items_and_a_zombie() {
 #[test]
 fn large_a_lane_and_a_store_in_doubt() {
     let left = Budget { doubts: 1, steals: 1, ..NOTHING };
-    exhaust_large(silent(LANE, left), 752_872, &[Mark::EnqueueInDoubt]);
+    exhaust_large(silent(LANE, left), 758_439, &[Mark::EnqueueInDoubt]);
 }
 
 #[test]
