@@ -1,0 +1,442 @@
+// @ts-check
+/**
+ * The storage in IndexedDB: one database per outbox name, one transaction per request, acknowledged when the
+ * transaction is complete.
+ *
+ * | object store | holds |
+ * |---|---|
+ * | `items` | rows by `seq`, found by `id` too |
+ * | `failures` | failure records by age (`at`), found by `id` too |
+ * | `log` | what changed, by change counter; at most `LOG_KEPT` transactions |
+ * | `meta` | one record: store id, epoch, change counter, `through`, pause reasons |
+ *
+ * Seqs are counted in `meta`, in the transaction that uses them, and not by the key generator: so an aborted
+ * transaction leaves no hole in any browser, and `through` outlives its row.
+ */
+import { storageFailure } from './failure.js';
+import { Plan } from './plan.js';
+
+/**
+ * @typedef {import('./types.d.ts').Fence} Fence
+ * @typedef {import('./types.d.ts').Scope} Scope
+ * @typedef {import('./types.d.ts').Write} Write
+ * @typedef {import('./types.d.ts').Committed} Committed
+ * @typedef {import('./types.d.ts').Snapshot} Snapshot
+ * @typedef {import('./types.d.ts').OutboxStorage} OutboxStorage
+ * @typedef {import('./plan.js').Meta} Meta
+ * @typedef {import('./plan.js').Row} Row
+ * @typedef {import('./plan.js').Failure} Failure
+ * @typedef {import('./plan.js').Change} Change
+ */
+
+const VERSION = 1;
+const STORES = ['items', 'failures', 'log', 'meta'];
+/** The log's transactions: an older `since` is answered with everything. */
+const LOG_KEPT = 1024;
+const TRIM_EVERY = 64;
+/** The only key of `meta`. */
+const THE_ONE = 0;
+
+/** With these a transaction is rolled back for certain, whenever they come. */
+const ROLLED_BACK = new Set(['ConstraintError', 'DataError', 'DataCloneError']);
+
+let askedToPersist = false;
+
+/** @implements {OutboxStorage} */
+export class IndexedDbStorage {
+  #name = '';
+  /** @type {IDBDatabase | undefined} */
+  #db;
+  /** @type {Promise<IDBDatabase> | undefined} */
+  #opening;
+  #closed = false;
+  #durability;
+  #persist;
+
+  /**
+   * @param {object} [options]
+   * @param {'strict' | 'relaxed'} [options.durability] `strict` (the default) waits until it is on disk;
+   *   `relaxed` survives a crash of the browser, but perhaps not a loss of power
+   * @param {boolean} [options.persist] whether the browser is asked, once, to keep the data when space is
+   *   scarce; default true
+   */
+  constructor({ durability = 'strict', persist = true } = {}) {
+    this.#durability = durability;
+    this.#persist = persist;
+  }
+
+  /** @param {string} name */
+  async open(name) {
+    this.#name = name;
+    await this.#connect();
+    if (this.#persist && !askedToPersist) {
+      askedToPersist = true;
+      globalThis.navigator?.storage?.persist?.().catch(() => undefined); // a no costs nothing but safety
+    }
+  }
+
+  /** @returns {Promise<Snapshot>} */
+  acquire() {
+    return this.#transact('readwrite', async (tx, commit) => {
+      const reads = [getMeta(tx), tx.objectStore('items').getAll(), tx.objectStore('failures').getAll()];
+      const [meta, rows, failures] = /** @type {[Meta, Row[], Failure[]]} */ (await all(reads));
+      meta.epoch += 1;
+      putMeta(tx, meta);
+      commit();
+      return { ...numbers(meta), full: true, rows, failures };
+    });
+  }
+
+  /** @param {Fence | undefined} fence @param {Scope} scope @returns {Promise<Snapshot>} */
+  load(fence, scope) {
+    return this.#transact('readonly', async (tx) => {
+      const meta = await metaOf(tx, fence);
+      const part =
+        scope.kind === 'items'
+          ? await loadItems(tx, scope.seqs)
+          : scope.kind === 'since' && scope.change >= meta.logSince && scope.change <= meta.change
+            ? await loadSince(tx, meta, scope)
+            : await loadAll(tx);
+      return { ...numbers(meta), ...part };
+    });
+  }
+
+  /** @param {Fence | undefined} fence @param {readonly Write[]} writes @returns {Promise<Committed>} */
+  persist(fence, writes) {
+    return this.#transact('readwrite', async (tx, commit) => {
+      const plan = await read(tx, fence, writes);
+      const results = plan.carryOut(writes);
+      write(tx, plan);
+      commit();
+      return { results, change: plan.meta.change };
+    });
+  }
+
+  close() {
+    this.#closed = true;
+    this.#db?.close();
+    this.#db = undefined;
+  }
+
+  /** @param {string} name @returns {Promise<void>} */
+  destroy(name) {
+    this.#db?.close();
+    this.#db = undefined;
+    return new Promise((resolve, reject) => {
+      const request = indexedDB.deleteDatabase(databaseName(name));
+      request.onsuccess = () => resolve();
+      request.onerror = () => reject(unavailable(request.error));
+    });
+  }
+
+  /**
+   * One transaction. On a connection that is lost it is repeated once, on a new one, if it cannot have been
+   * committed.
+   *
+   * @template T
+   * @param {IDBTransactionMode} mode
+   * @param {(tx: IDBTransaction, commit: () => void) => Promise<T>} work calls `commit` when it has asked
+   *   for its last write
+   * @returns {Promise<T>}
+   */
+  async #transact(mode, work) {
+    for (let first = true; ; first = false) {
+      const db = this.#db ?? (await this.#connect());
+      try {
+        return await transaction(db, mode, this.#durability, work);
+      } catch (error) {
+        if (!(error instanceof Lost)) throw error;
+        this.#forget(db);
+        if (!first || this.#closed) throw unavailable(error.cause);
+      }
+    }
+  }
+
+  /** @returns {Promise<IDBDatabase>} */
+  #connect() {
+    if (this.#closed) return Promise.reject(storageFailure('unavailable', 'the storage is closed'));
+    this.#opening ??= openDatabase(this.#name)
+      .then((db) => {
+        db.onclose = () => this.#forget(db);
+        db.onversionchange = () => this.#forget(db); // another tab upgrades or deletes it
+        this.#db = db;
+        return db;
+      })
+      .finally(() => (this.#opening = undefined));
+    return this.#opening;
+  }
+
+  /** @param {IDBDatabase} db */
+  #forget(db) {
+    db.close(); // after what is under way
+    if (this.#db === db) this.#db = undefined;
+  }
+}
+
+/** The connection was lost, and the transaction cannot have been committed. */
+class Lost {
+  /** @param {unknown} cause */
+  constructor(cause) {
+    this.cause = cause;
+  }
+}
+
+/** @param {string} name */
+const databaseName = (name) => `outbox:${name}`;
+
+/** @param {string} name @returns {Promise<IDBDatabase>} */
+function openDatabase(name) {
+  return new Promise((resolve, reject) => {
+    const request = indexedDB.open(databaseName(name), VERSION);
+    let givenUp = false;
+    request.onupgradeneeded = () => create(request.result);
+    request.onblocked = () => {
+      givenUp = true;
+      const message = 'another tab keeps an older database of the outbox open; close it or reload it';
+      reject(storageFailure('unavailable', message));
+    };
+    request.onsuccess = () => (givenUp ? request.result.close() : resolve(request.result));
+    request.onerror = (event) => {
+      event.preventDefault(); // it is told, and is no error of the page
+      reject(unavailable(request.error));
+    };
+  }).catch((error) => {
+    throw 'code' in error && typeof error.code === 'string' ? error : unavailable(error);
+  });
+}
+
+/** @param {IDBDatabase} db */
+function create(db) {
+  db.createObjectStore('items', { keyPath: 'seq' }).createIndex('id', 'id', { unique: true });
+  db.createObjectStore('failures', { keyPath: 'at' }).createIndex('id', 'id', { unique: true });
+  db.createObjectStore('log');
+  const random = crypto.getRandomValues(new Uint8Array(16));
+  const store = Array.from(random, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  /** @type {Meta} */
+  const meta = { store, epoch: 0, change: 0, through: 0, failed: 0, logSince: 0, paused: [] };
+  db.createObjectStore('meta').add(meta, THE_ONE);
+}
+
+/**
+ * @template T
+ * @param {IDBDatabase} db
+ * @param {IDBTransactionMode} mode
+ * @param {'strict' | 'relaxed'} durability
+ * @param {(tx: IDBTransaction, commit: () => void) => Promise<T>} work
+ * @returns {Promise<T>}
+ */
+function transaction(db, mode, durability, work) {
+  return new Promise((resolve, reject) => {
+    /** @type {IDBTransaction} */
+    let tx;
+    try {
+      tx = db.transaction(STORES, mode, { durability });
+    } catch (error) {
+      return reject(new Lost(error)); // the connection is closed: nothing was asked
+    }
+    let committing = false;
+    /** @type {unknown} */
+    let thrown;
+    /** @type {T} */
+    let result;
+    tx.oncomplete = () => resolve(result);
+    tx.onabort = () => reject(thrown ?? aborted(tx.error, committing));
+    const commit = () => {
+      committing = true;
+      tx.commit?.();
+    };
+    work(tx, commit).then(
+      (done) => (result = done),
+      (error) => {
+        thrown = error.code ? error : unavailable(error);
+        try {
+          tx.abort();
+        } catch {
+          reject(thrown); // it has ended already
+        }
+      },
+    );
+  });
+}
+
+/**
+ * Why a transaction was aborted.
+ * @param {DOMException | null} error
+ * @param {boolean} committing whether its last write was asked for
+ */
+function aborted(error, committing) {
+  if (error?.name === 'QuotaExceededError') {
+    return storageFailure('full', 'the quota of this site is used up; nothing was written', error);
+  }
+  if (error && ROLLED_BACK.has(error.name)) return unavailable(error);
+  if (!committing) return new Lost(error);
+  return storageFailure('unknown', 'the connection was lost during a commit: it may have been stored', error);
+}
+
+/** @param {any} error */
+function unavailable(error) {
+  if (error?.name === 'VersionError') {
+    const message = 'a newer build has upgraded the database of the outbox; reload this page';
+    return storageFailure('unavailable', message, error);
+  }
+  const said = error ? `${error.name}: ${error.message}` : 'it gave no reason';
+  const message =
+    typeof indexedDB === 'undefined' || error?.name === 'SecurityError'
+      ? `this page may not store anything (private mode, blocked site data, or a sandboxed frame): ${said}`
+      : `IndexedDB failed: ${said}`;
+  return storageFailure('unavailable', message, error);
+}
+
+/** @param {IDBTransaction} tx */
+const getMeta = (tx) => tx.objectStore('meta').get(THE_ONE);
+
+/** @param {IDBTransaction} tx @param {Meta} meta */
+const putMeta = (tx, meta) => tx.objectStore('meta').put(meta, THE_ONE);
+
+/** @param {Meta} meta */
+const numbers = ({ store, epoch, change, through, paused }) => ({ store, epoch, change, through, paused });
+
+/** The results of requests; they are answered in order, so only the last is waited for.
+ * @param {IDBRequest[]} requests @returns {Promise<any[]>} */
+function all(requests) {
+  const last = requests[requests.length - 1];
+  if (last === undefined) return Promise.resolve([]);
+  // One that fails aborts the transaction, and that is told.
+  return new Promise((resolve) => (last.onsuccess = () => resolve(requests.map((request) => request.result))));
+}
+
+/** @param {IDBTransaction} tx @param {Fence | undefined} fence @returns {Promise<Meta>} */
+async function metaOf(tx, fence) {
+  const [meta] = await all([getMeta(tx)]);
+  checkFence(meta, fence);
+  return meta;
+}
+
+/** @param {Meta} meta @param {Fence | undefined} fence */
+function checkFence(meta, fence) {
+  if (fence && (fence.store !== meta.store || fence.epoch !== meta.epoch)) {
+    throw storageFailure('fenced', 'another replica leads this outbox; nothing was written');
+  }
+}
+
+/** @param {IDBTransaction} tx */
+async function loadAll(tx) {
+  const [rows, failures] = await all([tx.objectStore('items').getAll(), tx.objectStore('failures').getAll()]);
+  return { full: true, rows, failures };
+}
+
+/** @param {IDBTransaction} tx @param {number[]} asked */
+async function loadItems(tx, asked) {
+  const seqs = [...new Set(asked)].sort((a, b) => a - b);
+  const rows = await all(seqs.map((seq) => tx.objectStore('items').get(seq)));
+  const missing = seqs.filter((_, index) => rows[index] === undefined);
+  const outcomes = new Map();
+  if (missing.length > 0) {
+    const [log] = await all([tx.objectStore('log').getAll()]);
+    for (const change of log) for (const [seq, outcome] of change.gone) outcomes.set(seq, outcome);
+  }
+  const gone = missing.map((seq) => ({ seq, outcome: outcomes.get(seq) }));
+  return { full: false, rows: rows.filter((row) => row !== undefined), gone };
+}
+
+/** @param {IDBTransaction} tx @param {Meta} meta @param {{ change: number, through: number }} since */
+async function loadSince(tx, meta, { change, through }) {
+  if (change === meta.change && through === meta.through) return { full: false, rows: [], gone: [] };
+  const items = tx.objectStore('items');
+  const [log, newer] = /** @type {[Change[], Row[]]} */ (
+    await all([
+      tx.objectStore('log').getAll(IDBKeyRange.lowerBound(change, true)),
+      items.getAll(IDBKeyRange.lowerBound(through, true)),
+    ])
+  );
+  const ends = new Map(log.flatMap((changed) => changed.gone));
+  const put = new Set(log.flatMap((changed) => changed.put).filter((seq) => seq <= through && !ends.has(seq)));
+  const hasFailures = log.some((changed) => changed.failures);
+  const requests = [...put].sort((a, b) => a - b).map((seq) => items.get(seq));
+  if (hasFailures) requests.push(tx.objectStore('failures').getAll());
+  const read = await all(requests);
+  const failures = hasFailures ? read.pop() : undefined;
+  const gone = [...ends].sort(([a], [b]) => a - b).map(([seq, outcome]) => ({ seq, outcome }));
+  return { full: false, rows: [...read, ...newer], gone, failures };
+}
+
+/**
+ * The first round: everything that decides what the writes do.
+ * @param {IDBTransaction} tx @param {Fence | undefined} fence @param {readonly Write[]} writes
+ */
+async function read(tx, fence, writes) {
+  const items = tx.objectStore('items');
+  const ids = items.index('id');
+  const failureIds = tx.objectStore('failures').index('id');
+  const requests = [getMeta(tx)];
+  /** @type {((plan: Plan, result: any) => void)[]} */
+  const takers = [];
+  /** @param {IDBRequest} request @param {(plan: Plan, result: any) => void} take */
+  const ask = (request, take) => {
+    requests.push(request);
+    takers.push(take);
+  };
+  /** @param {number} seq */
+  const askForSeq = (seq) =>
+    ask(items.getKey(seq), (plan, found) => {
+      if (found !== undefined) plan.rows.set(seq, plan.rows.get(seq) ?? {});
+    });
+  /** @param {string} id */
+  const askForItem = (id) =>
+    ask(ids.getKey(id), (plan, seq) => {
+      plan.seqs.set(id, seq);
+      if (seq !== undefined) plan.rows.set(seq, { ...plan.rows.get(seq), id });
+    });
+  /** @param {string} id */
+  const askForFailure = (id) => ask(failureIds.getKey(id), (plan, at) => plan.places.set(id, at));
+  for (const write of writes) {
+    switch (write.op) {
+      case 'delete':
+        askForSeq(write.seq);
+        break;
+      case 'bury':
+        askForSeq(write.seq);
+        askForFailure(write.id);
+        break;
+      case 'put': // it keeps the id
+        ask(items.get(write.seq), (plan, row) => row && plan.rows.set(write.seq, row));
+        break;
+      case 'retryFailure':
+        askForFailure(write.failure);
+        askForItem(write.id);
+        break;
+      case 'dismissFailure':
+        askForFailure(write.id);
+        break;
+      case 'remove':
+      case 'insert':
+        askForItem(write.id);
+        break;
+    }
+  }
+  const [meta, ...results] = await all(requests);
+  checkFence(meta, fence);
+  const plan = new Plan(meta);
+  takers.forEach((take, index) => take(plan, results[index]));
+  return plan;
+}
+
+/** The second round. @param {IDBTransaction} tx @param {Plan} plan */
+function write(tx, plan) {
+  const { meta } = plan;
+  const items = tx.objectStore('items');
+  const failures = tx.objectStore('failures');
+  const log = tx.objectStore('log');
+  // What frees an id goes first.
+  for (const seq of plan.deleted) items.delete(seq);
+  for (const at of plan.failuresDeleted) failures.delete(at);
+  for (const row of plan.replaced.values()) items.put(row);
+  for (const row of plan.added.values()) items.add(row);
+  for (const failure of plan.failuresAdded.values()) failures.add(failure);
+  if (plan.isLogged) log.add(plan.log, meta.change);
+  if (meta.change % TRIM_EVERY === 0 && meta.change - LOG_KEPT > meta.logSince) {
+    meta.logSince = meta.change - LOG_KEPT;
+    log.delete(IDBKeyRange.upperBound(meta.logSince));
+  }
+  putMeta(tx, meta);
+}

@@ -1,0 +1,163 @@
+// @ts-check
+/**
+ * What the writes of one transaction come to: a pure function of what was read.
+ *
+ * A transaction has two rounds: everything that decides is read at once, and everything that follows is
+ * written at once. In between, the writes are carried out here, in their order, on what was read.
+ */
+
+/**
+ * @typedef {{ seq: number, id: string, record: string }} Row
+ * @typedef {{ at: number, id: string, record: string }} Failure
+ * @typedef {{ put: number[], gone: [seq: number, outcome?: string][], failures: boolean }} Change
+ *   One transaction in the change log. Inserts are not in it: their seq tells.
+ * @typedef {object} Meta The four numbers, and what else is stored once.
+ * @property {string} store 32 hex digits
+ * @property {number} epoch
+ * @property {number} change the change counter
+ * @property {number} through the highest seq ever allocated
+ * @property {number} failed the place of the newest failure record ever kept
+ * @property {number} logSince the log is complete for what changed after this change counter
+ * @property {string[]} paused
+ * @typedef {import('./types.d.ts').Write} Write
+ * @typedef {import('./types.d.ts').WriteResult} WriteResult
+ */
+
+/** A longer outcome is not kept in the log: the replicas that were there have been told it. */
+const OUTCOME_MAX_CHARS = 1024;
+const REMOVED = '"removed"';
+
+export class Plan {
+  /** Seqs of items by id, as far as they are known. @type {Map<string, number | undefined>} */
+  seqs = new Map();
+  /** Rows by seq; `undefined`: none. `record` is missing where it was not read. @type {Map<number, Partial<Row> | undefined>} */
+  rows = new Map();
+  /** Places of failure records by id. @type {Map<string, number | undefined>} */
+  places = new Map();
+
+  /** @type {Set<number>} */
+  deleted = new Set();
+  /** @type {Map<number, Row>} */
+  added = new Map();
+  /** @type {Map<number, Row>} */
+  replaced = new Map();
+  /** @type {Set<number>} */
+  failuresDeleted = new Set();
+  /** @type {Map<number, Failure>} */
+  failuresAdded = new Map();
+  /** @type {Change} */
+  log = { put: [], gone: [], failures: false };
+
+  /** @param {Meta} meta as read; it is changed here, and written at the end */
+  constructor(meta) {
+    this.meta = meta;
+    this.paused = new Set(meta.paused);
+  }
+
+  /**
+   * Carries out all writes.
+   * @param {readonly Write[]} writes
+   * @returns {WriteResult[]}
+   */
+  carryOut(writes) {
+    const results = writes.map((write) => this.#write(write));
+    this.meta.change += 1;
+    this.meta.paused = [...this.paused];
+    return results;
+  }
+
+  /** Whether the log has something to tell of this transaction. */
+  get isLogged() {
+    return this.log.put.length > 0 || this.log.gone.length > 0 || this.log.failures;
+  }
+
+  /** @param {Write} write @returns {WriteResult} */
+  #write(write) {
+    switch (write.op) {
+      case 'delete':
+        return this.#delete(write.seq, write.outcome);
+      case 'bury': {
+        const result = this.#delete(write.seq);
+        if (result === 'done') this.#addFailure(write.id, write.failure);
+        return result;
+      }
+      case 'remove': {
+        const seq = this.seqs.get(write.id);
+        return seq === undefined ? 'missing' : this.#delete(seq, REMOVED);
+      }
+      case 'put':
+        return this.#put(write.seq, write.record);
+      case 'insert':
+        return this.#insert(write.id, write.record);
+      case 'retryFailure': {
+        if (this.places.get(write.failure) === undefined) return 'missing';
+        const result = this.#insert(write.id, write.record);
+        if (result !== 'duplicate') this.#deleteFailure(write.failure);
+        return result;
+      }
+      case 'dismissFailure':
+        return this.#deleteFailure(write.id);
+      case 'pause':
+        this.paused.add(write.reason);
+        return 'done';
+      case 'resume':
+        return this.paused.delete(write.reason) ? 'done' : 'missing';
+      default:
+        throw new TypeError(`unknown write: ${JSON.stringify(write)}`);
+    }
+  }
+
+  /** @param {string} id @param {string} record @returns {WriteResult} */
+  #insert(id, record) {
+    if (this.seqs.get(id) !== undefined) return 'duplicate';
+    const seq = (this.meta.through += 1);
+    const row = { seq, id, record };
+    this.seqs.set(id, seq);
+    this.rows.set(seq, row);
+    this.added.set(seq, row);
+    return seq;
+  }
+
+  /** @param {number} seq @param {string} record @returns {WriteResult} */
+  #put(seq, record) {
+    const id = this.rows.get(seq)?.id;
+    if (id === undefined) return 'missing';
+    const row = { seq, id, record };
+    this.rows.set(seq, row);
+    (this.added.has(seq) ? this.added : this.replaced).set(seq, row);
+    this.log.put.push(seq);
+    return 'done';
+  }
+
+  /** @param {number} seq @param {string} [outcome] @returns {WriteResult} */
+  #delete(seq, outcome) {
+    const row = this.rows.get(seq);
+    if (row === undefined) return 'missing';
+    if (row.id !== undefined) this.seqs.set(row.id, undefined);
+    this.rows.set(seq, undefined);
+    this.replaced.delete(seq);
+    if (!this.added.delete(seq)) this.deleted.add(seq);
+    const isShort = outcome !== undefined && outcome.length <= OUTCOME_MAX_CHARS;
+    this.log.gone.push(isShort ? [seq, outcome] : [seq]);
+    return 'done';
+  }
+
+  /** It replaces one of its id, and is then the newest. @param {string} id @param {string} record */
+  #addFailure(id, record) {
+    this.#deleteFailure(id);
+    const at = (this.meta.failed += 1);
+    this.places.set(id, at);
+    this.failuresAdded.set(at, { at, id, record });
+    this.log.failures = true;
+  }
+
+  /** @param {string} id @returns {WriteResult} */
+  #deleteFailure(id) {
+    const at = this.places.get(id);
+    if (at === undefined) return 'missing';
+    this.places.set(id, undefined);
+    if (!this.failuresAdded.delete(at)) this.failuresDeleted.add(at);
+    this.log.failures = true;
+    return 'done';
+  }
+}

@@ -1,0 +1,87 @@
+//! `Channel`: what replicas of one outbox tell each other (R26, R28). Any message may be lost.
+
+use std::rc::Weak;
+
+use outbox::{Input, Poke, lease::ElectionMessage};
+use serde::{Deserialize, Serialize};
+use wasm_bindgen::prelude::*;
+
+use crate::engine::Engine;
+
+#[wasm_bindgen]
+extern "C" {
+    /// A channel: see `ChannelPort` in `js/types.d.ts`.
+    pub type ChannelPort;
+    #[wasm_bindgen(method, structural, catch)]
+    fn post(this: &ChannelPort, text: &str) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, setter, structural)]
+    fn set_onmessage(this: &ChannelPort, heard: Option<&JsValue>);
+    #[wasm_bindgen(method, structural)]
+    fn close(this: &ChannelPort);
+}
+
+/// One message, as JSON.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Message {
+    /// Something was committed.
+    Poke(Poke),
+    /// Who is alive?
+    Ping { to: Option<String>, from: String, parked: Vec<String> },
+    /// I am.
+    Pong { to: String, from: String, registered: Vec<String> },
+    /// Of the election by leases.
+    Election(ElectionMessage),
+}
+
+/// The channel, and the ear that listens to it.
+pub(crate) struct Channel {
+    port: ChannelPort,
+    _ear: Closure<dyn Fn(JsValue)>,
+}
+
+impl Channel {
+    pub(crate) fn open(port: ChannelPort, engine: &Weak<Engine>) -> Self {
+        let engine = Weak::clone(engine);
+        let ear = Closure::new(move |text: JsValue| {
+            // Another build may say what this one does not understand: it is lost, as any message may be.
+            let message = text.as_string().and_then(|text| serde_json::from_str(&text).ok());
+            if let (Some(engine), Some(message)) = (engine.upgrade(), message) {
+                engine.hear(message);
+            }
+        });
+        port.set_onmessage(Some(ear.as_ref()));
+        Self { port, _ear: ear }
+    }
+
+    pub(crate) fn post(&self, message: &Message) {
+        let text = serde_json::to_string(message).expect("a message is plain JSON");
+        if let Err(thrown) = self.port.post(&text) {
+            crate::clock::report(&thrown);
+        }
+    }
+}
+
+impl Drop for Channel {
+    fn drop(&mut self) {
+        self.port.set_onmessage(None);
+        self.port.close();
+    }
+}
+
+impl Message {
+    /// What it means to this replica; an election is not the outbox's matter.
+    pub(crate) fn into_input(self, replica: &str) -> Option<Input> {
+        match self {
+            Self::Poke(poke) => Some(Input::Poked(poke)),
+            Self::Ping { to, from, parked } => {
+                let is_meant = to.is_none_or(|to| to == replica) && from != replica;
+                is_meant.then_some(Input::Ping { from, parked })
+            }
+            Self::Pong { to, from, registered } => {
+                (to == replica).then_some(Input::Pong { from, registered })
+            }
+            Self::Election(_) => None,
+        }
+    }
+}

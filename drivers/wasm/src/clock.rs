@@ -1,0 +1,101 @@
+//! `Clock` and `Alarm`: the time, and one timer (R30, R31).
+
+use std::cell::Cell;
+
+use js_sys::Function;
+use outbox::Timestamp;
+use wasm_bindgen::prelude::*;
+
+/// The longest delay of a timer, in milliseconds; browsers take a longer one for none.
+const MAX_DELAY_MS: u64 = i32::MAX as u64;
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(js_namespace = Date, js_name = now)]
+    fn wall_clock() -> f64;
+    #[wasm_bindgen(js_namespace = performance, js_name = now)]
+    fn monotonic() -> f64;
+    #[wasm_bindgen(js_name = setTimeout)]
+    fn set_timeout(ring: &JsValue, delay_ms: i32) -> JsValue;
+    #[wasm_bindgen(js_name = clearTimeout)]
+    fn clear_timeout(timer: &JsValue);
+
+    /// A clock of the host's own, for tests: it says what time it is, and rings at the time it is told.
+    #[derive(Clone)]
+    pub type ClockPort;
+    /// Milliseconds since the Unix epoch; it must not run back.
+    #[wasm_bindgen(method, structural)]
+    fn now(this: &ClockPort) -> f64;
+    /// Calls `ring` at `until`, or later; replaces the call before it.
+    #[wasm_bindgen(method, structural, js_name = wakeAt)]
+    fn wake_at(this: &ClockPort, until: Option<f64>, ring: &JsValue);
+}
+
+/// Wall clock at start plus monotonic time since: never runs back (R30).
+#[derive(Clone)]
+pub(crate) enum Clock {
+    Own { start_ms: f64 },
+    Host(ClockPort),
+}
+
+impl Clock {
+    pub(crate) fn start() -> Self {
+        Self::Own { start_ms: wall_clock() - monotonic() }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        let now_ms = match self {
+            Self::Own { start_ms } => start_ms + monotonic(),
+            Self::Host(clock) => clock.now(),
+        };
+        Timestamp::from_millis(now_ms as u64)
+    }
+}
+
+/// One timer. It may ring early or late: what it rings for looks at the clock.
+pub(crate) struct Alarm {
+    clock: Clock,
+    ring: Closure<dyn Fn()>,
+    timer: Cell<Option<JsValue>>,
+}
+
+impl Alarm {
+    pub(crate) fn new(clock: Clock, ring: impl Fn() + 'static) -> Self {
+        Self { clock, ring: Closure::new(ring), timer: Cell::new(None) }
+    }
+
+    /// Rings once at `until`, and no longer at the time it was set to before.
+    pub(crate) fn set(&self, until: Option<Timestamp>) {
+        let ring = self.ring.as_ref();
+        if let Clock::Host(clock) = &self.clock {
+            return clock.wake_at(until.map(|until| until.as_millis() as f64), ring);
+        }
+        if let Some(timer) = self.timer.take() {
+            clear_timeout(&timer);
+        }
+        self.timer.set(until.map(|until| {
+            let delay_ms = until.since_ms(self.clock.now()).min(MAX_DELAY_MS);
+            set_timeout(ring, i32::try_from(delay_ms).expect("it was clamped"))
+        }));
+    }
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        self.set(None);
+    }
+}
+
+/// Calls a function of JavaScript that may throw, and tells the console if it does.
+pub(crate) fn call(function: &Function, argument: &JsValue) {
+    if let Err(thrown) = function.call1(&JsValue::UNDEFINED, argument) {
+        report(&thrown);
+    }
+}
+
+#[wasm_bindgen]
+extern "C" {
+    /// Tells the console of an error that has nobody else to be told.
+    #[wasm_bindgen(js_namespace = console, js_name = error)]
+    pub(crate) fn report(thrown: &JsValue);
+}

@@ -1,0 +1,281 @@
+//! The engine: the [`Outbox`], and what carries its effects out. One thread: an input that comes while one is
+//! handled waits its turn, and nothing of the app is called while the outbox is borrowed.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    rc::{Rc, Weak},
+    sync::Arc,
+};
+
+use js_sys::Function;
+use outbox::{
+    AskId, AskedItem, AttemptId, CallError, CallId, Config, ConfigError, Effect, Event, Input, Item, Outbox,
+    Recording, Reply, Timestamp, Trigger, ViewChange,
+    lease::ElectionInput,
+    storage::{Snapshot, StorageError},
+};
+
+use crate::{
+    channel::{Channel, ChannelPort, Message},
+    clock::{Alarm, Clock, report},
+    leadership::{Claim, Leadership},
+    page::Page,
+    store::{Request, Storage, StoragePort},
+};
+
+mod stop;
+
+use stop::Stage;
+pub use stop::Stopped;
+
+/// What the engine carries effects out for: the npm package's host, or the Rust API.
+pub(crate) trait App {
+    /// The first load has ended; after an error it is repeated, and this is told once more when it succeeds.
+    fn opened(&self, result: Result<(), &StorageError>);
+    /// Brings stored args up to date before anything sees them (R23).
+    fn upgrade(&self, snapshot: &mut Snapshot);
+    /// Calls the mutator.
+    fn dispatch(&self, attempt: AttemptId, item: Arc<Item>, deadline: Timestamp);
+    fn cancel(&self, attempt: AttemptId);
+    fn ask(&self, ask: AskId, items: Vec<AskedItem>);
+    fn reply(&self, call: CallId, result: Result<Reply, CallError>);
+    fn view(&self, change: ViewChange);
+    fn event(&self, event: Event);
+    /// It has stopped; nothing else is told after that.
+    fn stopped(&self, stopped: Stopped);
+}
+
+/// What an engine is made of.
+pub(crate) struct Parts {
+    pub(crate) name: String,
+    pub(crate) config: Config,
+    pub(crate) app: Rc<dyn App>,
+    pub(crate) storage: StoragePort,
+    pub(crate) claim: Claim,
+    pub(crate) channel: Option<ChannelPort>,
+    pub(crate) clock: Clock,
+    /// Whether every input is kept for [`Engine::recording`].
+    pub(crate) record: bool,
+}
+
+/// One replica of an outbox in this page or worker.
+pub(crate) struct Engine {
+    me: Weak<Self>,
+    outbox: RefCell<Outbox>,
+    inbox: RefCell<VecDeque<Input>>,
+    is_handling: Cell<bool>,
+    app: Rc<dyn App>,
+    clock: Clock,
+    alarm: Alarm,
+    storage: Storage,
+    leadership: Leadership,
+    channel: RefCell<Option<Channel>>,
+    page: RefCell<Option<Page>>,
+    recording: RefCell<Option<Recording>>,
+    is_loaded: Cell<bool>,
+    is_load_refused: Cell<bool>,
+    is_away: Cell<bool>,
+    stage: Cell<Stage>,
+    /// Rings when the stop's patience is over.
+    patience: Alarm,
+}
+
+impl Engine {
+    /// An engine that nothing drives yet: see [`Engine::start`].
+    ///
+    /// # Errors
+    /// The first field of the configuration that is out of its limits (R32).
+    pub(crate) fn new(parts: Parts) -> Result<Rc<Self>, ConfigError> {
+        let Parts { name, mut config, app, storage, claim, channel, clock, record } = parts;
+        config.ping = channel.is_some() && !matches!(claim, Claim::Alone);
+        let now = clock.now();
+        let recording = record.then(|| Recording::new(config.clone(), now));
+        let replica = config.replica.clone();
+        let outbox = Outbox::new(config, now)?;
+        Ok(Rc::new_cyclic(|me| {
+            let (to_tick, to_give_up) = (Weak::clone(me), Weak::clone(me));
+            Self {
+                me: Weak::clone(me),
+                outbox: RefCell::new(outbox),
+                inbox: RefCell::default(),
+                is_handling: Cell::new(false),
+                app,
+                alarm: Alarm::new(clock.clone(), move || with(&to_tick, |engine| engine.feed(Input::Tick))),
+                patience: Alarm::new(clock.clone(), move || with(&to_give_up, Self::close)),
+                storage: Storage::new(storage, name.clone(), me),
+                leadership: Leadership::new(claim, &name, &replica, &clock, me),
+                clock,
+                channel: RefCell::new(channel.map(|port| Channel::open(port, me))),
+                page: RefCell::new(None),
+                recording: RefCell::new(recording),
+                is_loaded: Cell::new(false),
+                is_load_refused: Cell::new(false),
+                is_away: Cell::new(false),
+                stage: Cell::new(Stage::Running),
+            }
+        }))
+    }
+
+    /// Opens the storage, loads, queues for leadership and watches the page with `watch`.
+    pub(crate) fn start(&self, watch: Option<&Function>) {
+        self.feed(Input::Wake(Trigger::Init));
+        self.leadership.start(self);
+        match watch.map(|watch| Page::watch(watch, &self.me)) {
+            Some(Ok(page)) => drop(self.page.replace(Some(page))),
+            Some(Err(thrown)) => report(&thrown),
+            None => {}
+        }
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    pub(crate) fn storage(&self) -> &Storage {
+        &self.storage
+    }
+
+    pub(crate) fn leadership(&self) -> &Leadership {
+        &self.leadership
+    }
+
+    /// A look at the outbox. `look` must not feed anything.
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&Outbox) -> T) -> T {
+        look(&self.outbox.borrow())
+    }
+
+    /// Every input since the start, if they were to be kept.
+    pub(crate) fn recording(&self) -> Option<String> {
+        let recording = self.recording.borrow();
+        recording.as_ref().map(|recording| serde_json::to_string(recording).expect("it is plain JSON"))
+    }
+
+    /// One input, and everything that follows from it: at once, or after the one that is handled now.
+    pub(crate) fn feed(&self, input: Input) {
+        self.inbox.borrow_mut().push_back(input);
+        if self.is_handling.replace(true) {
+            return;
+        }
+        if let Some(leases) = self.leadership.leases() {
+            leases.look_at_the_clock(self);
+        }
+        let mut effects = Vec::new();
+        loop {
+            let Some(input) = self.inbox.borrow_mut().pop_front() else { break };
+            if self.stage.get() != Stage::Stopped {
+                self.handle(input, &mut effects);
+            }
+        }
+        self.is_handling.set(false);
+        self.stop_if_quiet();
+    }
+
+    fn handle(&self, mut input: Input, effects: &mut Vec<Effect>) {
+        let refused = self.look_at_load(&mut input);
+        let now = self.clock.now();
+        if let Some(recording) = &mut *self.recording.borrow_mut() {
+            recording.push(now, &input);
+        }
+        self.outbox.borrow_mut().handle(now, input, effects);
+        for effect in effects.drain(..) {
+            self.carry_out(effect);
+        }
+        if let Some(error) = refused {
+            self.app.opened(Err(&error));
+        }
+        if !self.is_loaded.get() && self.look(Outbox::is_loaded) {
+            self.is_loaded.set(true);
+            self.app.opened(Ok(()));
+        }
+    }
+
+    /// Upgrades what was loaded; tells the error if it is the first load that failed.
+    fn look_at_load(&self, input: &mut Input) -> Option<StorageError> {
+        let Input::Loaded { result, .. } = input else { return None };
+        match result {
+            Ok(snapshot) => {
+                self.app.upgrade(snapshot);
+                None
+            }
+            Err(error) => {
+                let is_first = !self.is_loaded.get() && !self.is_load_refused.replace(true);
+                is_first.then(|| error.clone())
+            }
+        }
+    }
+
+    fn carry_out(&self, effect: Effect) {
+        match effect {
+            Effect::Acquire { op } => self.storage.ask(self, Request::Acquire { op }),
+            Effect::Load { op, fence, scope } => self.storage.ask(self, Request::Load { op, fence, scope }),
+            Effect::Persist { op, fence, writes } => {
+                self.storage.ask(self, Request::Persist { op, fence, writes });
+            }
+            Effect::Dispatch { attempt, item, deadline } => self.dispatch(attempt, &item, deadline),
+            Effect::Cancel(attempt) => self.app.cancel(attempt),
+            Effect::AskBeforeRetry { ask, items } => self.app.ask(ask, items),
+            Effect::Resign => self.leadership.resign(self),
+            Effect::Steal(holder) => self.leadership.steal(&holder),
+            Effect::Ping { to, parked } => {
+                let from = self.replica();
+                self.post(&Message::Ping { to, from, parked });
+            }
+            Effect::Pong { to, registered } => {
+                let from = self.replica();
+                self.post(&Message::Pong { to, from, registered });
+            }
+            Effect::Poke(poke) => self.post(&Message::Poke(poke)),
+            Effect::Sleep { until } => self.alarm.set(until),
+            Effect::Reply { call, result } => self.app.reply(call, result),
+            Effect::View(change) => self.app.view(change),
+            Effect::Notify(event) => self.app.event(event),
+        }
+    }
+
+    fn replica(&self) -> String {
+        self.look(|outbox| outbox.config().replica.clone())
+    }
+
+    /// Says something to the other replicas, if there is a channel.
+    pub(crate) fn post(&self, message: &Message) {
+        if let Some(channel) = &*self.channel.borrow() {
+            channel.post(message);
+        }
+    }
+
+    /// Another replica says something.
+    pub(crate) fn hear(&self, message: Message) {
+        match (message, self.leadership.leases()) {
+            (Message::Election(message), Some(leases)) => {
+                leases.step(self, ElectionInput::Message(message));
+            }
+            (message, _) => {
+                if let Some(input) = message.into_input(&self.replica()) {
+                    self.feed(input);
+                }
+            }
+        }
+    }
+
+    /// The page is about to be frozen or to end: another is to lead.
+    pub(crate) fn leave(&self) {
+        if !self.is_away.replace(true) {
+            self.leadership.leave(self);
+        }
+    }
+
+    /// The page goes on: much may have changed meanwhile (R28).
+    pub(crate) fn back(&self) {
+        if self.is_away.replace(false) {
+            self.leadership.back(self);
+            self.feed(Input::Wake(Trigger::Focus));
+        }
+    }
+}
+
+fn with(engine: &Weak<Engine>, act: impl FnOnce(&Engine)) {
+    if let Some(engine) = engine.upgrade() {
+        act(&engine);
+    }
+}

@@ -1,0 +1,437 @@
+//! `Storage`: the storage port: the core's requests as plain JavaScript objects, and its answers back.
+
+use std::{
+    cell::{Cell, RefCell},
+    rc::Weak,
+};
+
+use js_sys::{Array, Object, Promise};
+use outbox::{
+    Epoch, Input, ItemId, Seq,
+    storage::{
+        Committed, Contents, FailureRow, Fence, Gone, OpId, Row, Scope, Snapshot, StorageError, StoreId,
+        Write, WriteResult,
+    },
+};
+use wasm_bindgen::prelude::*;
+
+use crate::engine::Engine;
+
+#[wasm_bindgen]
+extern "C" {
+    /// A storage: see `OutboxStorage` in `js/types.d.ts`.
+    pub type StoragePort;
+    #[wasm_bindgen(method, structural, catch)]
+    fn open(this: &StoragePort, name: &str) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(method, structural, catch)]
+    fn acquire(this: &StoragePort) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(method, structural, catch)]
+    fn load(this: &StoragePort, fence: &JsValue, scope: &JsValue) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(method, structural, catch)]
+    fn persist(this: &StoragePort, fence: &JsValue, writes: &Array) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(method, structural, catch)]
+    fn close(this: &StoragePort) -> Result<(), JsValue>;
+
+    /// Any of the port's objects; a field that is not there is `undefined`.
+    #[wasm_bindgen(extends = Object)]
+    type Fields;
+    #[wasm_bindgen(method, getter, structural)]
+    fn store(this: &Fields) -> JsValue;
+    #[wasm_bindgen(method, getter, structural)]
+    fn epoch(this: &Fields) -> JsValue;
+    #[wasm_bindgen(method, getter, structural)]
+    fn change(this: &Fields) -> JsValue;
+    #[wasm_bindgen(method, getter, structural)]
+    fn through(this: &Fields) -> JsValue;
+    #[wasm_bindgen(method, getter, structural)]
+    fn paused(this: &Fields) -> JsValue;
+    #[wasm_bindgen(method, getter, structural)]
+    fn full(this: &Fields) -> JsValue;
+    #[wasm_bindgen(method, getter, structural)]
+    fn rows(this: &Fields) -> JsValue;
+    #[wasm_bindgen(method, getter, structural)]
+    fn failures(this: &Fields) -> JsValue;
+    #[wasm_bindgen(method, getter, structural)]
+    fn gone(this: &Fields) -> JsValue;
+    #[wasm_bindgen(method, getter, structural)]
+    fn results(this: &Fields) -> JsValue;
+    #[wasm_bindgen(method, getter, structural)]
+    fn seq(this: &Fields) -> JsValue;
+    #[wasm_bindgen(method, getter, structural)]
+    fn id(this: &Fields) -> JsValue;
+    #[wasm_bindgen(method, getter, structural)]
+    fn record(this: &Fields) -> JsValue;
+    #[wasm_bindgen(method, getter, structural)]
+    fn outcome(this: &Fields) -> JsValue;
+    #[wasm_bindgen(method, getter, structural)]
+    fn code(this: &Fields) -> JsValue;
+    #[wasm_bindgen(method, getter, structural)]
+    fn message(this: &Fields) -> JsValue;
+
+    #[wasm_bindgen(method, setter, structural)]
+    fn set_op(this: &Fields, op: &str);
+    #[wasm_bindgen(method, setter, structural)]
+    fn set_kind(this: &Fields, kind: &str);
+    #[wasm_bindgen(method, setter, structural)]
+    fn set_store(this: &Fields, store: &str);
+    #[wasm_bindgen(method, setter, structural)]
+    fn set_epoch(this: &Fields, epoch: f64);
+    #[wasm_bindgen(method, setter, structural)]
+    fn set_change(this: &Fields, change: f64);
+    #[wasm_bindgen(method, setter, structural)]
+    fn set_through(this: &Fields, through: f64);
+    #[wasm_bindgen(method, setter, structural)]
+    fn set_seqs(this: &Fields, seqs: &Array);
+    #[wasm_bindgen(method, setter, structural)]
+    fn set_seq(this: &Fields, seq: f64);
+    #[wasm_bindgen(method, setter, structural)]
+    fn set_id(this: &Fields, id: &str);
+    #[wasm_bindgen(method, setter, structural)]
+    fn set_record(this: &Fields, record: &str);
+    #[wasm_bindgen(method, setter, structural)]
+    fn set_failure(this: &Fields, failure: &str);
+    #[wasm_bindgen(method, setter, structural)]
+    fn set_outcome(this: &Fields, outcome: &str);
+    #[wasm_bindgen(method, setter, structural)]
+    fn set_reason(this: &Fields, reason: &str);
+}
+
+/// One request of the core.
+pub enum Request {
+    /// Raise the epoch and read everything.
+    Acquire {
+        /// The operation.
+        op: OpId,
+    },
+    /// Read.
+    Load {
+        /// The operation.
+        op: OpId,
+        /// What must match.
+        fence: Option<Fence>,
+        /// What to read.
+        scope: Scope,
+    },
+    /// Write.
+    Persist {
+        /// The operation.
+        op: OpId,
+        /// What must match.
+        fence: Option<Fence>,
+        /// The writes.
+        writes: Vec<Write>,
+    },
+}
+
+impl Request {
+    /// Asks the port; the answer is a promise.
+    ///
+    /// # Errors
+    /// What the port threw.
+    pub fn send(&self, port: &StoragePort) -> Result<JsValue, JsValue> {
+        match self {
+            Self::Acquire { op: _ } => port.acquire(),
+            Self::Load { op: _, fence, scope } => port.load(&to_js_fence(*fence), &to_js_scope(scope)),
+            Self::Persist { op: _, fence, writes } => {
+                port.persist(&to_js_fence(*fence), &writes.iter().map(to_js_write).collect())
+            }
+        }
+    }
+
+    /// The input that a resolved promise comes to.
+    #[must_use]
+    pub fn answered(&self, value: JsValue) -> Input {
+        let fields = value.unchecked_into::<Fields>();
+        match self {
+            Self::Acquire { op } | Self::Load { op, .. } => {
+                let malformed = || StorageError::Unavailable {
+                    cause: String::from("the storage answered with something that is no snapshot"),
+                };
+                Input::Loaded { op: *op, result: read_snapshot(&fields).ok_or_else(malformed) }
+            }
+            Self::Persist { op, .. } => {
+                Input::Persisted { op: *op, result: read_committed(&fields).ok_or(StorageError::Unknown) }
+            }
+        }
+    }
+
+    /// The input that a rejected promise comes to.
+    #[must_use]
+    pub fn failed(&self, thrown: JsValue) -> Input {
+        match self {
+            Self::Acquire { op } | Self::Load { op, .. } => {
+                let error = read_failure(&thrown).unwrap_or_else(|cause| StorageError::Unavailable { cause });
+                Input::Loaded { op: *op, result: Err(error) }
+            }
+            Self::Persist { op, .. } => {
+                // Anything that was not meant may have come after the commit.
+                let error = read_failure(&thrown).unwrap_or(StorageError::Unknown);
+                Input::Persisted { op: *op, result: Err(error) }
+            }
+        }
+    }
+
+    /// The input that a storage comes to that could not be opened.
+    fn not_opened(&self, thrown: JsValue) -> Input {
+        let error = match read_failure(&thrown) {
+            Ok(StorageError::Unknown | StorageError::Fenced) => {
+                StorageError::Unavailable { cause: message(&thrown) }
+            }
+            Ok(error) => error,
+            Err(cause) => StorageError::Unavailable { cause },
+        };
+        match self {
+            Self::Acquire { op } | Self::Load { op, .. } => Input::Loaded { op: *op, result: Err(error) },
+            Self::Persist { op, .. } => Input::Persisted { op: *op, result: Err(error) },
+        }
+    }
+}
+
+/// The storage of a running outbox: one request is under way at a time (R4).
+pub(crate) struct Storage {
+    port: StoragePort,
+    name: String,
+    is_open: Cell<bool>,
+    is_closing: Cell<bool>,
+    request: RefCell<Option<Request>>,
+    resolved: Closure<dyn FnMut(JsValue)>,
+    rejected: Closure<dyn FnMut(JsValue)>,
+}
+
+impl Storage {
+    pub(crate) fn new(port: StoragePort, name: String, engine: &Weak<Engine>) -> Self {
+        let to = |hear: fn(&Engine, JsValue)| {
+            let engine = Weak::clone(engine);
+            Closure::new(move |value| {
+                if let Some(engine) = engine.upgrade() {
+                    hear(&engine, value);
+                }
+            })
+        };
+        Self {
+            port,
+            name,
+            is_open: Cell::new(false),
+            is_closing: Cell::new(false),
+            request: RefCell::new(None),
+            resolved: to(|engine, value| engine.storage().resolve(engine, value)),
+            rejected: to(|engine, thrown| engine.storage().reject(engine, thrown)),
+        }
+    }
+
+    /// Carries a request out; a storage that is not open is opened first. The answer is fed to the engine.
+    pub(crate) fn ask(&self, engine: &Engine, request: Request) {
+        let before = self.request.replace(Some(request));
+        assert!(before.is_none(), "one storage request is in flight at a time (R4)");
+        self.go_on(engine);
+    }
+
+    fn go_on(&self, engine: &Engine) {
+        let asked = if self.is_open.get() {
+            let request = self.request.borrow();
+            request.as_ref().expect("it was put there to be asked").send(&self.port)
+        } else {
+            self.port.open(&self.name)
+        };
+        match asked {
+            Ok(promise) => {
+                let _ = Promise::resolve(&promise).then2(&self.resolved, &self.rejected);
+            }
+            Err(thrown) => self.reject(engine, thrown),
+        }
+    }
+
+    fn resolve(&self, engine: &Engine, value: JsValue) {
+        if !self.is_open.replace(true) {
+            return self.go_on(engine);
+        }
+        if let Some(request) = self.request.take() {
+            self.answer(engine, request.answered(value));
+        }
+    }
+
+    fn reject(&self, engine: &Engine, thrown: JsValue) {
+        let Some(request) = self.request.take() else { return };
+        let input = if self.is_open.get() { request.failed(thrown) } else { request.not_opened(thrown) };
+        self.answer(engine, input);
+    }
+
+    fn answer(&self, engine: &Engine, input: Input) {
+        engine.feed(input);
+        if self.is_closing.get() {
+            self.close();
+        }
+    }
+
+    /// Closes it, after the request that is under way.
+    pub(crate) fn close(&self) {
+        self.is_closing.set(true);
+        if self.request.borrow().is_none()
+            && self.is_open.replace(false)
+            && let Err(thrown) = self.port.close()
+        {
+            crate::clock::report(&thrown);
+        }
+    }
+}
+
+fn object() -> Fields {
+    Object::new().unchecked_into()
+}
+
+fn to_js_fence(fence: Option<Fence>) -> JsValue {
+    let Some(Fence { store, epoch }) = fence else { return JsValue::UNDEFINED };
+    let fields = object();
+    fields.set_store(&String::from(store));
+    fields.set_epoch(epoch.0 as f64);
+    fields.into()
+}
+
+fn to_js_scope(scope: &Scope) -> JsValue {
+    let fields = object();
+    match scope {
+        Scope::Full => fields.set_kind("full"),
+        Scope::Since { change, through } => {
+            fields.set_kind("since");
+            fields.set_change(*change as f64);
+            fields.set_through(through.0 as f64);
+        }
+        Scope::Items(seqs) => {
+            fields.set_kind("items");
+            fields.set_seqs(&seqs.iter().map(|seq| JsValue::from_f64(seq.0 as f64)).collect());
+        }
+    }
+    fields.into()
+}
+
+fn to_js_write(write: &Write) -> JsValue {
+    let fields = object();
+    let op = match write {
+        Write::Delete { seq, outcome } => {
+            fields.set_seq(seq.0 as f64);
+            let outcome = serde_json::to_string(outcome).expect("an outcome is plain JSON");
+            fields.set_outcome(&outcome);
+            "delete"
+        }
+        Write::Bury { seq, id, failure } => {
+            fields.set_seq(seq.0 as f64);
+            fields.set_id(id.as_str());
+            fields.set_failure(failure);
+            "bury"
+        }
+        Write::Remove { id } => {
+            fields.set_id(id.as_str());
+            "remove"
+        }
+        Write::Put { seq, record } => {
+            fields.set_seq(seq.0 as f64);
+            fields.set_record(record);
+            "put"
+        }
+        Write::Insert { id, record } => {
+            fields.set_id(id.as_str());
+            fields.set_record(record);
+            "insert"
+        }
+        Write::RetryFailure { failure, id, record } => {
+            fields.set_failure(failure.as_str());
+            fields.set_id(id.as_str());
+            fields.set_record(record);
+            "retryFailure"
+        }
+        Write::DismissFailure { id } => {
+            fields.set_id(id.as_str());
+            "dismissFailure"
+        }
+        Write::Pause { reason } => {
+            fields.set_reason(reason);
+            "pause"
+        }
+        Write::Resume { reason } => {
+            fields.set_reason(reason);
+            "resume"
+        }
+    };
+    fields.set_op(op);
+    fields.into()
+}
+
+fn read_committed(fields: &Fields) -> Option<Committed> {
+    let results = list(fields.is_object().then(|| fields.results())?, |result| {
+        if let Some(seq) = number(&result) {
+            return Some(WriteResult::Inserted(Seq(seq)));
+        }
+        Some(match result.as_string()?.as_str() {
+            "duplicate" => WriteResult::Duplicate,
+            "done" => WriteResult::Done,
+            "missing" => WriteResult::Missing,
+            _ => return None,
+        })
+    })?;
+    Some(Committed { results, change: number(&fields.change())? })
+}
+
+fn read_snapshot(fields: &Fields) -> Option<Snapshot> {
+    if !fields.is_object() {
+        return None;
+    }
+    let rows = list(fields.rows(), |row| {
+        let row = row.unchecked_into::<Fields>();
+        Some(Row { seq: Seq(number(&row.seq())?), record: row.record().as_string()?.into_bytes() })
+    })?;
+    let failures = list(fields.failures(), |row| {
+        let row = row.unchecked_into::<Fields>();
+        let id = ItemId::new(row.id().as_string()?).ok()?;
+        Some(FailureRow { id, record: row.record().as_string()?.into_bytes() })
+    });
+    let contents = if fields.full().is_truthy() {
+        Contents::Full { rows, failures: failures? }
+    } else {
+        let gone = list(fields.gone(), |gone| {
+            let gone = gone.unchecked_into::<Fields>();
+            let outcome = gone.outcome().as_string().and_then(|text| serde_json::from_str(&text).ok());
+            Some(Gone { seq: Seq(number(&gone.seq())?), outcome })
+        })?;
+        Contents::Part { rows, gone, failures }
+    };
+    let mut paused = list(fields.paused(), |reason| reason.as_string())?;
+    paused.sort(); // by bytes, as everywhere; JavaScript sorts by UTF-16
+    Some(Snapshot {
+        store: StoreId::try_from(fields.store().as_string()?).ok()?,
+        epoch: Epoch(number(&fields.epoch())?),
+        change: number(&fields.change())?,
+        through: Seq(number(&fields.through())?),
+        contents,
+        paused,
+    })
+}
+
+/// The typed failure; else the words of whatever was thrown.
+fn read_failure(thrown: &JsValue) -> Result<StorageError, String> {
+    if !thrown.is_object() {
+        return Err(message(thrown));
+    }
+    match thrown.unchecked_ref::<Fields>().code().as_string().as_deref() {
+        Some("full") => Ok(StorageError::Full),
+        Some("fenced") => Ok(StorageError::Fenced),
+        Some("unknown") => Ok(StorageError::Unknown),
+        Some("unavailable") => Ok(StorageError::Unavailable { cause: message(thrown) }),
+        _ => Err(message(thrown)),
+    }
+}
+
+fn message(thrown: &JsValue) -> String {
+    let said = thrown.is_object().then(|| thrown.unchecked_ref::<Fields>().message().as_string()).flatten();
+    said.or_else(|| thrown.as_string()).unwrap_or_else(|| String::from("it gave no reason"))
+}
+
+fn list<T>(value: JsValue, read: impl Fn(JsValue) -> Option<T>) -> Option<Vec<T>> {
+    let array = Array::is_array(&value).then(|| value.unchecked_into::<Array>())?;
+    (0..array.length()).map(|index| read(array.get(index))).collect()
+}
+
+/// A whole number that JavaScript can hold.
+fn number(value: &JsValue) -> Option<u64> {
+    let number = value.as_f64()?;
+    (number >= 0.0 && number <= 9_007_199_254_740_991.0).then_some(number as u64)
+}
