@@ -18,5 +18,8 @@ mod leadership;
 pub mod npm;
 mod page;
 mod store;
+mod web;
 
 pub use outbox;
+pub use store::{Request, StoragePort};
+pub use web::{Durability, indexed_db};

@@ -14,6 +14,7 @@ use outbox::{
     },
 };
 use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
 
 use crate::engine::Engine;
 
@@ -96,7 +97,8 @@ extern "C" {
     fn set_reason(this: &Fields, reason: &str);
 }
 
-/// One request of the core.
+/// One request of the core to a storage.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
     /// Raise the epoch and read everything.
     Acquire {
@@ -125,10 +127,7 @@ pub enum Request {
 
 impl Request {
     /// Asks the port; the answer is a promise.
-    ///
-    /// # Errors
-    /// What the port threw.
-    pub fn send(&self, port: &StoragePort) -> Result<JsValue, JsValue> {
+    fn send(&self, port: &StoragePort) -> Result<JsValue, JsValue> {
         match self {
             Self::Acquire { op: _ } => port.acquire(),
             Self::Load { op: _, fence, scope } => port.load(&to_js_fence(*fence), &to_js_scope(scope)),
@@ -139,8 +138,7 @@ impl Request {
     }
 
     /// The input that a resolved promise comes to.
-    #[must_use]
-    pub fn answered(&self, value: JsValue) -> Input {
+    fn answered(&self, value: JsValue) -> Input {
         let fields = value.unchecked_into::<Fields>();
         match self {
             Self::Acquire { op } | Self::Load { op, .. } => {
@@ -156,8 +154,7 @@ impl Request {
     }
 
     /// The input that a rejected promise comes to.
-    #[must_use]
-    pub fn failed(&self, thrown: JsValue) -> Input {
+    fn failed(&self, thrown: JsValue) -> Input {
         match self {
             Self::Acquire { op } | Self::Load { op, .. } => {
                 let error = read_failure(&thrown).unwrap_or_else(|cause| StorageError::Unavailable { cause });
@@ -183,6 +180,42 @@ impl Request {
         match self {
             Self::Acquire { op } | Self::Load { op, .. } => Input::Loaded { op: *op, result: Err(error) },
             Self::Persist { op, .. } => Input::Persisted { op: *op, result: Err(error) },
+        }
+    }
+}
+
+impl StoragePort {
+    /// Opens it for the outbox of this name.
+    ///
+    /// # Errors
+    /// As the storage fails.
+    pub async fn opened(&self, name: &str) -> Result<(), StorageError> {
+        let opened = match self.open(name) {
+            Ok(promise) => JsFuture::from(Promise::resolve(&promise)).await,
+            Err(thrown) => Err(thrown),
+        };
+        let failure =
+            |thrown| read_failure(&thrown).unwrap_or_else(|cause| StorageError::Unavailable { cause });
+        opened.map(drop).map_err(failure)
+    }
+
+    /// Asks it one thing, as an outbox does: for tests of a storage with the conformance suite of
+    /// [`outbox::storage`].
+    pub async fn answer(&self, request: &Request) -> Input {
+        let answer = match request.send(self) {
+            Ok(promise) => JsFuture::from(Promise::resolve(&promise)).await,
+            Err(thrown) => Err(thrown),
+        };
+        match answer {
+            Ok(value) => request.answered(value),
+            Err(thrown) => request.failed(thrown),
+        }
+    }
+
+    /// Closes it; nothing may be asked after that.
+    pub fn closed(&self) {
+        if let Err(thrown) = self.close() {
+            crate::clock::report(&thrown);
         }
     }
 }
