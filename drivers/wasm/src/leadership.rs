@@ -18,6 +18,7 @@ use crate::{
 #[wasm_bindgen]
 extern "C" {
     /// An election: see `LeaderElection` in `js/types.d.ts`.
+    #[derive(Debug)]
     pub type ElectionPort;
     #[wasm_bindgen(method, structural, catch)]
     fn start(this: &ElectionPort, name: &str, replica: &str, on: &Callbacks) -> Result<(), JsValue>;

@@ -13,6 +13,8 @@
 mod channel;
 mod clock;
 mod engine;
+mod executor;
+mod ids;
 mod leadership;
 #[cfg(feature = "npm")]
 pub mod npm;
@@ -20,6 +22,12 @@ mod page;
 mod store;
 mod web;
 
+pub use engine::Stopped;
+pub use executor::{
+    AbortSignal, Attempt, Builder, EnqueueOptions, Events, Executor, ExecutorError, Handle, Lagged,
+    LeaderElection, Live, MutatorError, Settled, StartError, WaitError,
+};
+pub use leadership::ElectionPort;
 pub use outbox;
 pub use store::{Request, StoragePort};
 pub use web::{Durability, indexed_db};

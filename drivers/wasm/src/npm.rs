@@ -28,7 +28,7 @@ use crate::{
     engine::{App, Engine, Parts, Stopped},
     leadership::{Claim, ElectionPort},
     page::trigger,
-    store::StoragePort,
+    store::{Backend, StoragePort},
 };
 
 #[wasm_bindgen]
@@ -101,7 +101,7 @@ impl Core {
             Some(_) => Claim::Leases,
             None => Claim::Port(election.unchecked_into::<ElectionPort>()),
         };
-        let (storage, channel) = (host.store(), host.channel());
+        let (storage, channel) = (Backend::Port(host.store()), host.channel());
         let clock = host.clock().map_or_else(Clock::start, Clock::Host);
         let record = host.record().is_truthy();
         let upgrades = host.has_upgrade().is_function();

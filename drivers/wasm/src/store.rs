@@ -9,8 +9,8 @@ use js_sys::{Array, Object, Promise};
 use outbox::{
     Epoch, Input, ItemId, Seq,
     storage::{
-        Committed, Contents, FailureRow, Fence, Gone, OpId, Row, Scope, Snapshot, StorageError, StoreId,
-        Write, WriteResult,
+        Committed, Contents, FailureRow, Fence, Gone, OpId, Row, Scope, Snapshot, StorageError, Store,
+        StoreId, Write, WriteResult,
     },
 };
 use wasm_bindgen::prelude::*;
@@ -168,6 +168,16 @@ impl Request {
         }
     }
 
+    fn answered_by(&self, store: &mut dyn Store) -> Input {
+        match self {
+            Self::Acquire { op } => Input::Loaded { op: *op, result: store.acquire() },
+            Self::Load { op, fence, scope } => Input::Loaded { op: *op, result: store.load(*fence, scope) },
+            Self::Persist { op, fence, writes } => {
+                Input::Persisted { op: *op, result: store.persist(*fence, writes) }
+            }
+        }
+    }
+
     /// The input that a storage comes to that could not be opened.
     fn not_opened(&self, thrown: JsValue) -> Input {
         let error = match read_failure(&thrown) {
@@ -220,9 +230,16 @@ impl StoragePort {
     }
 }
 
+/// Where a running outbox stores.
+pub(crate) enum Backend {
+    Port(StoragePort),
+    /// One that answers at once.
+    Own(RefCell<Box<dyn Store>>),
+}
+
 /// The storage of a running outbox: one request is under way at a time (R4).
 pub(crate) struct Storage {
-    port: StoragePort,
+    backend: Backend,
     name: String,
     is_open: Cell<bool>,
     is_closing: Cell<bool>,
@@ -232,7 +249,7 @@ pub(crate) struct Storage {
 }
 
 impl Storage {
-    pub(crate) fn new(port: StoragePort, name: String, engine: &Weak<Engine>) -> Self {
+    pub(crate) fn new(backend: Backend, name: String, engine: &Weak<Engine>) -> Self {
         let to = |hear: fn(&Engine, JsValue)| {
             let engine = Weak::clone(engine);
             Closure::new(move |value| {
@@ -242,7 +259,7 @@ impl Storage {
             })
         };
         Self {
-            port,
+            backend,
             name,
             is_open: Cell::new(false),
             is_closing: Cell::new(false),
@@ -254,17 +271,21 @@ impl Storage {
 
     /// Carries a request out; a storage that is not open is opened first. The answer is fed to the engine.
     pub(crate) fn ask(&self, engine: &Engine, request: Request) {
+        let port = match &self.backend {
+            Backend::Port(port) => port,
+            Backend::Own(store) => return engine.feed(request.answered_by(&mut **store.borrow_mut())),
+        };
         let before = self.request.replace(Some(request));
         assert!(before.is_none(), "one storage request is in flight at a time (R4)");
-        self.go_on(engine);
+        self.go_on(engine, port);
     }
 
-    fn go_on(&self, engine: &Engine) {
+    fn go_on(&self, engine: &Engine, port: &StoragePort) {
         let asked = if self.is_open.get() {
             let request = self.request.borrow();
-            request.as_ref().expect("it was put there to be asked").send(&self.port)
+            request.as_ref().expect("it was put there to be asked").send(port)
         } else {
-            self.port.open(&self.name)
+            port.open(&self.name)
         };
         match asked {
             Ok(promise) => {
@@ -275,8 +296,10 @@ impl Storage {
     }
 
     fn resolve(&self, engine: &Engine, value: JsValue) {
-        if !self.is_open.replace(true) {
-            return self.go_on(engine);
+        if let Backend::Port(port) = &self.backend
+            && !self.is_open.replace(true)
+        {
+            return self.go_on(engine, port);
         }
         if let Some(request) = self.request.take() {
             self.answer(engine, request.answered(value));
@@ -301,7 +324,8 @@ impl Storage {
         self.is_closing.set(true);
         if self.request.borrow().is_none()
             && self.is_open.replace(false)
-            && let Err(thrown) = self.port.close()
+            && let Backend::Port(port) = &self.backend
+            && let Err(thrown) = port.close()
         {
             crate::clock::report(&thrown);
         }
@@ -453,7 +477,7 @@ fn read_failure(thrown: &JsValue) -> Result<StorageError, String> {
     }
 }
 
-fn message(thrown: &JsValue) -> String {
+pub(crate) fn message(thrown: &JsValue) -> String {
     let said = thrown.is_object().then(|| thrown.unchecked_ref::<Fields>().message().as_string()).flatten();
     said.or_else(|| thrown.as_string()).unwrap_or_else(|| String::from("it gave no reason"))
 }

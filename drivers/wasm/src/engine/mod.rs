@@ -21,7 +21,7 @@ use crate::{
     clock::{Alarm, Clock, report},
     leadership::{Claim, Leadership},
     page::Page,
-    store::{Request, Storage, StoragePort},
+    store::{Backend, Request, Storage},
 };
 
 mod stop;
@@ -51,7 +51,7 @@ pub(crate) struct Parts {
     pub(crate) name: String,
     pub(crate) config: Config,
     pub(crate) app: Rc<dyn App>,
-    pub(crate) storage: StoragePort,
+    pub(crate) storage: Backend,
     pub(crate) claim: Claim,
     pub(crate) channel: Option<ChannelPort>,
     pub(crate) clock: Clock,

@@ -1,0 +1,319 @@
+//! `Executor`: the Rust app's side of a running outbox.
+
+use std::{fmt, rc::Rc, time::Duration};
+
+use futures_channel::oneshot;
+use outbox::{Blocked, CallId, FailureRecord, Input, Item, ItemId, Json, Key, Outbox, Trigger, View};
+use serde::Serialize;
+
+use crate::{
+    engine::{Engine, Stopped},
+    ids,
+};
+
+mod app;
+mod attempt;
+mod builder;
+mod error;
+mod events;
+mod handle;
+mod live;
+mod mutator_error;
+mod waiters;
+
+use app::Local;
+pub use attempt::{AbortSignal, Attempt};
+pub use builder::{Builder, LeaderElection};
+pub use error::{ExecutorError, StartError, WaitError};
+pub use events::{Events, Lagged};
+pub use handle::{Handle, Settled};
+pub use live::Live;
+pub use mutator_error::MutatorError;
+use waiters::Answer;
+
+/// A running outbox: stores mutations, and sends them when it can.
+///
+/// Cheap to clone; all clones are one executor. When the last one is dropped the executor stops at once:
+/// attempts under way are given up, and everything stored is sent by the next one, or by another tab.
+/// [`Executor::shutdown`] stops it in order.
+#[derive(Clone)]
+pub struct Executor {
+    shared: Rc<Shared>,
+}
+
+struct Shared {
+    engine: Rc<Engine>,
+    app: Rc<Local>,
+    last_call: std::cell::Cell<u64>,
+}
+
+/// What an enqueue may say beside mutator and args.
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct EnqueueOptions {
+    id: Option<ItemId>,
+    key: Option<Key>,
+    idempotency_key: Option<String>,
+    metadata: Option<Json>,
+}
+
+impl EnqueueOptions {
+    /// Nothing but the defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The item's id, instead of a new UUID. Enqueuing it again while it is stored is refused as a
+    /// duplicate, so an app that names its items can repeat an enqueue safely.
+    pub fn id(mut self, id: ItemId) -> Self {
+        self.id = Some(id);
+        self
+    }
+
+    /// The key, before the mutator's and the key extractor's (R7).
+    pub fn key(mut self, key: Key) -> Self {
+        self.key = Some(key);
+        self
+    }
+
+    /// The idempotency key, instead of one made if the mutator asks for it (R21).
+    pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
+        self.idempotency_key = Some(key.into());
+        self
+    }
+
+    /// An object to keep with the item.
+    pub fn metadata(mut self, metadata: Json) -> Self {
+        self.metadata = Some(metadata);
+        self
+    }
+}
+
+impl Executor {
+    /// Begins to configure an executor for the outbox of this name: 1 to 256 bytes. All tabs and workers of
+    /// the site that use one name share one outbox. One user's items are never sent as another's if each has
+    /// an outbox of their own name (R20).
+    pub fn builder(name: impl Into<String>) -> Builder {
+        Builder::new(name.into())
+    }
+
+    fn new(engine: Rc<Engine>, app: Rc<Local>) -> Self {
+        Self { shared: Rc::new(Shared { engine, app, last_call: std::cell::Cell::new(0) }) }
+    }
+
+    /// Stores a mutation. Resolves when it is durable, not when it is sent (R1); the handle waits for
+    /// the latter. If this future is dropped the mutation may still be stored.
+    ///
+    /// # Errors
+    /// [`ExecutorError::Call`] if the mutator is not registered, the args are not what it takes or over
+    /// their limit (R32), or the store failed; [`ExecutorError::Stopped`].
+    pub async fn enqueue<A: Serialize + ?Sized>(
+        &self,
+        mutator: &str,
+        args: &A,
+    ) -> Result<Handle, ExecutorError> {
+        self.enqueue_with(mutator, args, EnqueueOptions::new()).await
+    }
+
+    /// As [`Executor::enqueue`], with more to say.
+    ///
+    /// # Errors
+    /// As [`Executor::enqueue`]; [`outbox::CallError::Duplicate`] if the given id is stored already.
+    pub async fn enqueue_with<A: Serialize + ?Sized>(
+        &self,
+        mutator: &str,
+        args: &A,
+        options: EnqueueOptions,
+    ) -> Result<Handle, ExecutorError> {
+        let EnqueueOptions { id, key, idempotency_key, metadata } = options;
+        let id = id.map_or_else(|| self.new_id(), Ok)?;
+        let mut draft = self.shared.app.registry.draft(id, mutator, Json::from_value(args)?)?;
+        draft.key = key.or(draft.key);
+        draft.idempotency_key = idempotency_key;
+        draft.metadata = metadata;
+        match self.call(|call| Input::Enqueue { call, draft }).await? {
+            Answer::Enqueued { id, outcome } => Ok(Handle::new(id, outcome)),
+            Answer::Done(_) => unreachable!("an enqueue is answered by its place or an error"),
+        }
+    }
+
+    /// Takes an item out, whatever its stage; if it is in flight its attempt is cancelled. Resolves when
+    /// that is durable; `false`: storage had no such item (R18).
+    ///
+    /// # Errors
+    /// [`ExecutorError::Call`] if the store failed; [`ExecutorError::Stopped`].
+    pub async fn remove(&self, id: ItemId) -> Result<bool, ExecutorError> {
+        self.done(|call| Input::Remove { call, id }).await
+    }
+
+    /// The pending items in the order of their places; those still being written come last (R19, R22).
+    #[must_use]
+    pub fn pending(&self) -> Vec<Item> {
+        self.look(|outbox| outbox.pending().cloned().collect())
+    }
+
+    /// Why an item is not being sent, and when that can next change by itself (R19); `None` if it is not
+    /// pending.
+    #[must_use]
+    pub fn explain(&self, id: &ItemId) -> Option<Blocked> {
+        self.look(|outbox| outbox.explain(id))
+    }
+
+    /// The items that were refused for good and not dismissed yet, oldest first (R15).
+    #[must_use]
+    pub fn failures(&self) -> Vec<FailureRecord> {
+        self.look(|outbox| outbox.failures().cloned().collect())
+    }
+
+    /// Makes a failure record an item again, with a new id and place, in one transaction (R15); `None`:
+    /// there is no such failure record.
+    ///
+    /// # Errors
+    /// [`ExecutorError::Call`] if the store failed; [`ExecutorError::Stopped`].
+    pub async fn retry_failure(&self, failure: ItemId) -> Result<Option<Handle>, ExecutorError> {
+        let id = self.new_id()?;
+        Ok(match self.call(|call| Input::RetryFailure { call, failure, id }).await? {
+            Answer::Enqueued { id, outcome } => Some(Handle::new(id, outcome)),
+            Answer::Done(_) => None,
+        })
+    }
+
+    /// Forgets a failure record; `false`: there is no such one (R15).
+    ///
+    /// # Errors
+    /// [`ExecutorError::Call`] if the store failed; [`ExecutorError::Stopped`].
+    pub async fn dismiss_failure(&self, id: ItemId) -> Result<bool, ExecutorError> {
+        self.done(|call| Input::DismissFailure { call, id }).await
+    }
+
+    /// Sends nothing more until this reason, and every other, is resumed; for an expired login, say.
+    /// Attempts under way go on. Reasons are stored: they hold in every tab and after a restart (R20).
+    ///
+    /// # Errors
+    /// [`ExecutorError::Call`] if the reason is empty or over 256 bytes, or the store failed;
+    /// [`ExecutorError::Stopped`].
+    pub async fn pause(&self, reason: &str) -> Result<(), ExecutorError> {
+        self.done(|call| Input::Pause { call, reason: reason.into() }).await.map(drop)
+    }
+
+    /// Takes a pause reason back; `false`: it was not there (R20).
+    ///
+    /// # Errors
+    /// As [`Executor::pause`].
+    pub async fn resume(&self, reason: &str) -> Result<bool, ExecutorError> {
+        self.done(|call| Input::Resume { call, reason: reason.into() }).await
+    }
+
+    /// The pause reasons (R20).
+    #[must_use]
+    pub fn paused(&self) -> Vec<String> {
+        self.look(|outbox| outbox.paused().map(String::from).collect())
+    }
+
+    /// Tells the connectivity, if the app knows it better than the browser's `online` and `offline` events.
+    /// Offline, new attempts wait, but for one probe a minute [such flags lie]; back online, waiting items
+    /// are tried soon (R8, R13).
+    pub fn set_online(&self, online: bool) {
+        self.tell(Input::Online(online));
+    }
+
+    /// Tells that a retry has become promising (R13). Visibility and focus of the page are watched anyway.
+    pub fn wake(&self, trigger: Trigger) {
+        self.tell(Input::Wake(trigger));
+    }
+
+    /// What happens from now on.
+    #[must_use]
+    pub fn events(&self) -> Events {
+        self.shared.app.events.subscribe(self.shared.app.has_stopped())
+    }
+
+    /// Keeps a view up to date from now on: the optimistic state of the app (R22). The view must be new:
+    /// it is fed what is pending first.
+    #[must_use]
+    pub fn view<S: Clone + 'static>(&self, view: View<S>) -> Live<S> {
+        let changes = self.look(|outbox| outbox.view_changes().collect());
+        Live::new(view, self.shared.app.feeds.begin(changes))
+    }
+
+    /// Whether this executor is the one that sends (R26).
+    #[must_use]
+    pub fn is_leader(&self) -> bool {
+        self.look(Outbox::is_leading)
+    }
+
+    /// Every input since the start as the JSON of an [`outbox::Recording`]; `None` without
+    /// [`Builder::record`]. It holds args, metadata and results: treat it as the app's own data.
+    #[must_use]
+    pub fn recording(&self) -> Option<String> {
+        self.shared.engine.recording()
+    }
+
+    /// Stops in order: nothing new is sent, attempts under way may end and are recorded, the store is
+    /// closed and leadership released. What has not ended within `limit` is given up; its items stay stored
+    /// and are sent again. Nothing is lost either way.
+    ///
+    /// All clones stop; calls that come later get [`ExecutorError::Stopped`], as does a second shutdown.
+    ///
+    /// # Errors
+    /// [`ExecutorError::Stopped`] if it has stopped already.
+    pub async fn shutdown(&self, limit: Duration) -> Result<Stopped, ExecutorError> {
+        if !self.shared.engine.is_serving() {
+            return Err(ExecutorError::Stopped);
+        }
+        let stopped = self.shared.app.when_stopped();
+        self.shared.engine.stop(millis(limit));
+        stopped.await.map_err(|_| ExecutorError::Stopped)
+    }
+
+    async fn done(&self, input: impl FnOnce(CallId) -> Input) -> Result<bool, ExecutorError> {
+        match self.call(input).await? {
+            Answer::Done(done) => Ok(done),
+            Answer::Enqueued { .. } => unreachable!("only what makes an item is answered by its place"),
+        }
+    }
+
+    async fn call(&self, input: impl FnOnce(CallId) -> Input) -> Result<Answer, ExecutorError> {
+        let Shared { engine, app, last_call } = &*self.shared;
+        if !engine.is_serving() {
+            return Err(ExecutorError::Stopped);
+        }
+        last_call.set(last_call.get() + 1);
+        let call = CallId(last_call.get());
+        let (answer, answered) = oneshot::channel();
+        app.waiters.borrow_mut().call(call, answer);
+        engine.feed(input(call));
+        Ok(answered.await.map_err(|_| ExecutorError::Stopped)??)
+    }
+
+    fn tell(&self, input: Input) {
+        if self.shared.engine.is_serving() {
+            self.shared.engine.feed(input);
+        }
+    }
+
+    fn look<T>(&self, look: impl FnOnce(&Outbox) -> T) -> T {
+        self.shared.engine.look(look)
+    }
+
+    fn new_id(&self) -> Result<ItemId, outbox::InputError> {
+        ItemId::new(ids::uuid(self.shared.engine.clock()))
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.engine.close();
+    }
+}
+
+impl fmt::Debug for Executor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Executor").field("registry", &self.shared.app.registry).finish_non_exhaustive()
+    }
+}
+
+/// Whole milliseconds, saturating.
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
