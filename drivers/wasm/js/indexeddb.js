@@ -13,7 +13,6 @@
  * Seqs are counted in `meta`, in the transaction that uses them, and not by the key generator: so an aborted
  * transaction leaves no hole in any browser, and `through` outlives its row.
  */
-import { storageFailure } from './failure.js';
 import { Plan } from './plan.js';
 
 /**
@@ -248,11 +247,11 @@ function transaction(db, mode, durability, work) {
     work(tx, commit).then(
       (done) => (result = done),
       (error) => {
-        thrown = error.code ? error : unavailable(error);
         try {
           tx.abort();
+          thrown = error.code && typeof error.code === 'string' ? error : unavailable(error);
         } catch {
-          reject(thrown); // it has ended already
+          // It ends already, and says why.
         }
       },
     );
@@ -439,4 +438,26 @@ function write(tx, plan) {
     log.delete(IDBKeyRange.upperBound(meta.logSince));
   }
   putMeta(tx, meta);
+}
+
+/**
+ * What a storage rejects with.
+ *
+ * - `full`: no room; nothing was written.
+ * - `fenced`: the fence did not match; nothing was written.
+ * - `unknown`: nobody can tell whether it was committed.
+ * - `unavailable`: it was not done; nothing was written.
+ *
+ * @typedef {'full' | 'fenced' | 'unknown' | 'unavailable'} StorageFailureCode
+ * @typedef {Error & { code: StorageFailureCode }} StorageFailure
+ */
+
+/**
+ * @param {StorageFailureCode} code
+ * @param {string} message for people: what, and what to do
+ * @param {unknown} [cause]
+ * @returns {StorageFailure}
+ */
+export function storageFailure(code, message, cause) {
+  return Object.assign(new Error(message, { cause }), { name: 'StorageFailure', code });
 }

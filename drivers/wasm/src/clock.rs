@@ -1,8 +1,10 @@
 //! `Clock` and `Alarm`: the time, and one timer (R30, R31).
 
-use std::cell::Cell;
+use std::{
+    cell::{Cell, OnceCell},
+    rc::Rc,
+};
 
-use js_sys::Function;
 use outbox::Timestamp;
 use wasm_bindgen::prelude::*;
 
@@ -34,7 +36,13 @@ extern "C" {
 /// Wall clock at start plus monotonic time since: never runs back (R30).
 #[derive(Clone)]
 pub(crate) enum Clock {
-    Own { start_ms: f64 },
+    Own {
+        start_ms: f64,
+    },
+    #[cfg_attr(
+        not(feature = "npm"),
+        expect(dead_code, reason = "a test's clock comes through the npm surface")
+    )]
     Host(ClockPort),
 }
 
@@ -52,28 +60,55 @@ impl Clock {
     }
 }
 
-/// One timer. It may ring early or late: what it rings for looks at the clock.
+/// One timer. A browser's may come early, and none is longer than 24 days: it is set again for the rest.
 pub(crate) struct Alarm {
-    clock: Clock,
+    timer: Rc<Timer>,
     ring: Closure<dyn Fn()>,
-    timer: Cell<Option<JsValue>>,
+}
+
+struct Timer {
+    clock: Clock,
+    until: Cell<Option<Timestamp>>,
+    id: Cell<Option<JsValue>>,
 }
 
 impl Alarm {
+    /// `ring` is called at the time that is set, or later.
     pub(crate) fn new(clock: Clock, ring: impl Fn() + 'static) -> Self {
-        Self { clock, ring: Closure::new(ring), timer: Cell::new(None) }
+        let timer = Rc::new(Timer { clock, until: Cell::new(None), id: Cell::new(None) });
+        // It is set again from within: so it must find itself.
+        let ringing = Rc::new(OnceCell::<JsValue>::new());
+        let (state, itself) = (Rc::clone(&timer), Rc::clone(&ringing));
+        let ring = Closure::new(move || {
+            let Some(until) = state.until.get() else { return };
+            if until <= state.clock.now() {
+                state.until.set(None);
+                ring();
+            } else if let Some(itself) = itself.get() {
+                state.arm(itself);
+            }
+        });
+        let _ = ringing.set(JsValue::clone(ring.as_ref()));
+        Self { timer, ring }
     }
 
     /// Rings once at `until`, and no longer at the time it was set to before.
     pub(crate) fn set(&self, until: Option<Timestamp>) {
-        let ring = self.ring.as_ref();
+        self.timer.until.set(until);
+        self.timer.arm(self.ring.as_ref());
+    }
+}
+
+impl Timer {
+    fn arm(&self, ring: &JsValue) {
+        let until = self.until.get();
         if let Clock::Host(clock) = &self.clock {
             return clock.wake_at(until.map(|until| until.as_millis() as f64), ring);
         }
-        if let Some(timer) = self.timer.take() {
-            clear_timeout(&timer);
+        if let Some(id) = self.id.take() {
+            clear_timeout(&id);
         }
-        self.timer.set(until.map(|until| {
+        self.id.set(until.map(|until| {
             let delay_ms = until.since_ms(self.clock.now()).min(MAX_DELAY_MS);
             set_timeout(ring, i32::try_from(delay_ms).expect("it was clamped"))
         }));
@@ -87,7 +122,8 @@ impl Drop for Alarm {
 }
 
 /// Calls a function of JavaScript that may throw, and tells the console if it does.
-pub(crate) fn call(function: &Function, argument: &JsValue) {
+#[cfg(feature = "npm")]
+pub(crate) fn call(function: &js_sys::Function, argument: &JsValue) {
     if let Err(thrown) = function.call1(&JsValue::UNDEFINED, argument) {
         report(&thrown);
     }

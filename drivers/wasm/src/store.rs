@@ -22,16 +22,18 @@ use crate::engine::Engine;
 extern "C" {
     /// A storage: see `OutboxStorage` in `js/types.d.ts`.
     pub type StoragePort;
-    #[wasm_bindgen(method, structural, catch)]
-    fn open(this: &StoragePort, name: &str) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(method, structural, catch, js_name = open)]
+    fn js_open(this: &StoragePort, name: &str) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(method, structural, catch)]
     fn acquire(this: &StoragePort) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(method, structural, catch)]
     fn load(this: &StoragePort, fence: &JsValue, scope: &JsValue) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(method, structural, catch)]
     fn persist(this: &StoragePort, fence: &JsValue, writes: &Array) -> Result<JsValue, JsValue>;
-    #[wasm_bindgen(method, structural, catch)]
-    fn close(this: &StoragePort) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, structural, catch, js_name = close)]
+    fn js_close(this: &StoragePort) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, structural, catch, js_name = destroy)]
+    fn js_destroy(this: &StoragePort, name: &str) -> Result<JsValue, JsValue>;
 
     /// Any of the port's objects; a field that is not there is `undefined`.
     #[wasm_bindgen(extends = Object)]
@@ -157,8 +159,7 @@ impl Request {
     fn failed(&self, thrown: JsValue) -> Input {
         match self {
             Self::Acquire { op } | Self::Load { op, .. } => {
-                let error = read_failure(&thrown).unwrap_or_else(|cause| StorageError::Unavailable { cause });
-                Input::Loaded { op: *op, result: Err(error) }
+                Input::Loaded { op: *op, result: Err(failure(thrown)) }
             }
             Self::Persist { op, .. } => {
                 // Anything that was not meant may have come after the commit.
@@ -199,35 +200,41 @@ impl StoragePort {
     ///
     /// # Errors
     /// As the storage fails.
-    pub async fn opened(&self, name: &str) -> Result<(), StorageError> {
-        let opened = match self.open(name) {
-            Ok(promise) => JsFuture::from(Promise::resolve(&promise)).await,
-            Err(thrown) => Err(thrown),
-        };
-        let failure =
-            |thrown| read_failure(&thrown).unwrap_or_else(|cause| StorageError::Unavailable { cause });
-        opened.map(drop).map_err(failure)
+    pub async fn open(&self, name: &str) -> Result<(), StorageError> {
+        settled(self.js_open(name)).await.map(drop).map_err(failure)
+    }
+
+    /// Deletes everything that is stored under this name: for a logout. Executors of that name begin anew.
+    ///
+    /// # Errors
+    /// As the storage fails.
+    pub async fn destroy(&self, name: &str) -> Result<(), StorageError> {
+        settled(self.js_destroy(name)).await.map(drop).map_err(failure)
     }
 
     /// Asks it one thing, as an outbox does: for tests of a storage with the conformance suite of
     /// [`outbox::storage`].
     pub async fn answer(&self, request: &Request) -> Input {
-        let answer = match request.send(self) {
-            Ok(promise) => JsFuture::from(Promise::resolve(&promise)).await,
-            Err(thrown) => Err(thrown),
-        };
-        match answer {
+        match settled(request.send(self)).await {
             Ok(value) => request.answered(value),
             Err(thrown) => request.failed(thrown),
         }
     }
 
     /// Closes it; nothing may be asked after that.
-    pub fn closed(&self) {
-        if let Err(thrown) = self.close() {
+    pub fn close(&self) {
+        if let Err(thrown) = self.js_close() {
             crate::clock::report(&thrown);
         }
     }
+}
+
+async fn settled(asked: Result<JsValue, JsValue>) -> Result<JsValue, JsValue> {
+    JsFuture::from(Promise::resolve(&asked?)).await
+}
+
+fn failure(thrown: JsValue) -> StorageError {
+    read_failure(&thrown).unwrap_or_else(|cause| StorageError::Unavailable { cause })
 }
 
 /// Where a running outbox stores.
@@ -285,7 +292,7 @@ impl Storage {
             let request = self.request.borrow();
             request.as_ref().expect("it was put there to be asked").send(port)
         } else {
-            port.open(&self.name)
+            port.js_open(&self.name)
         };
         match asked {
             Ok(promise) => {
@@ -325,7 +332,7 @@ impl Storage {
         if self.request.borrow().is_none()
             && self.is_open.replace(false)
             && let Backend::Port(port) = &self.backend
-            && let Err(thrown) = port.close()
+            && let Err(thrown) = port.js_close()
         {
             crate::clock::report(&thrown);
         }
@@ -490,5 +497,5 @@ fn list<T>(value: JsValue, read: impl Fn(JsValue) -> Option<T>) -> Option<Vec<T>
 /// A whole number that JavaScript can hold.
 fn number(value: &JsValue) -> Option<u64> {
     let number = value.as_f64()?;
-    (number >= 0.0 && number <= 9_007_199_254_740_991.0).then_some(number as u64)
+    (0.0..=9_007_199_254_740_991.0).contains(&number).then_some(number as u64)
 }

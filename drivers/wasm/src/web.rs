@@ -13,13 +13,7 @@ extern "C" {
     fn new(options: &Options) -> IndexedDbStorage;
 }
 
-// What the modules import of each other must be named, or it is not shipped.
-#[wasm_bindgen(module = "/js/failure.js")]
-extern "C" {
-    #[wasm_bindgen(js_name = storageFailure)]
-    fn _storage_failure(code: &str, message: &str) -> JsValue;
-}
-
+// What a module imports must be named, or it is not shipped.
 #[wasm_bindgen(module = "/js/plan.js")]
 extern "C" {
     #[wasm_bindgen(js_name = Plan)]

@@ -62,13 +62,13 @@ async fn run(case: &mut Case, durability: Durability) {
 async fn open(name: &str, durability: Durability) -> [StoragePort; 2] {
     let replicas = [indexed_db(durability), indexed_db(durability)];
     for replica in &replicas {
-        replica.opened(name).await.unwrap();
+        replica.open(name).await.unwrap();
     }
     replicas
 }
 
 fn close(replicas: &[StoragePort]) {
     for replica in replicas {
-        replica.closed();
+        replica.close();
     }
 }
