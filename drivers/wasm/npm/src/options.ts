@@ -1,0 +1,108 @@
+// The options of an outbox, and what the core is told of them.
+
+import type { WasmSource } from './core.js'
+import { InputError, UnsupportedError } from './errors.js'
+import type { ClockPort, LeaderElection } from './ports.js'
+import type { KeyExtractor, MutatorConfig } from './registry.js'
+import type { Storage, StorageAdapter } from './storage/types.js'
+import type { BeforeRetry, OnlineDetector } from './types.js'
+
+/** The settings of an outbox. Those of all tabs should agree; none of them is unsafe if not. */
+export interface OutboxOptions {
+  /** One per user: one user's items are never sent as another's (R20). 1 to 256 bytes; default `'outbox'`. */
+  readonly name?: string
+  /** At most this many attempts in flight (R8): 1 to 1,024, default 4. */
+  readonly maxConcurrency?: number
+  /** Whether backoff is jittered (R10); default true. */
+  readonly jitter?: boolean
+  /** Of one attempt, in ms (R14): 1 to 86,400,000, default 15,000. */
+  readonly timeout?: number
+  /** Largest args, and largest metadata, in bytes (R32); default 1 MiB. */
+  readonly maxArgsBytes?: number
+  /** Asked before items are sent again (R17). */
+  readonly beforeRetry?: BeforeRetry
+  /** For mutators whose own `key` is missing or gives none (R7). */
+  readonly keyExtractor?: KeyExtractor
+  /** Default `indexedDbAdapter()`. Memory only if you choose it (R1). */
+  readonly storage?: Storage
+  /** Default `'auto'`: Web Locks, else leases over BroadcastChannel, else alone (R26). */
+  readonly leaderElection?: 'auto' | 'web-locks' | 'broadcast-channel' | 'none' | LeaderElection
+  /** Instead of the page's `online` and `offline` events (R8). */
+  readonly onlineDetector?: OnlineDetector
+  /** Where the wasm comes from, instead of this entry's own way. */
+  readonly wasm?: WasmSource
+  /** Whether the flight recorder is on: see `exportRecording`. It holds args and results. Default false. */
+  readonly record?: boolean
+}
+
+/** The clock and the timers; a test brings its own. */
+export interface Platform {
+  /** Wall clock, in ms; never runs back (R30). */
+  now(): number
+  /** Runs once after so many ms, until the returned function is called. */
+  after(ms: number, run: () => void): () => void
+  /** How long an attempt under way may go on when the outbox is stopped. */
+  readonly patienceMs: number
+  /** If given, the engine uses it instead of the platform's. */
+  readonly clock?: ClockPort
+}
+
+const started = Date.now() - performance.now()
+
+/** The wall clock at start plus the monotonic time since. */
+export const realTime: Platform = {
+  patienceMs: 1_000,
+  now: () => started + performance.now(),
+  after: (ms, run) => {
+    const timer = setTimeout(run, ms)
+    return () => clearTimeout(timer)
+  },
+}
+
+/** The core's `Config`. */
+export function coreConfig(options: OutboxOptions, mutators: Record<string, MutatorConfig>, replica: string, shared: boolean): object {
+  const { maxConcurrency, jitter, timeout, maxArgsBytes, beforeRetry } = options
+  return {
+    replica,
+    mutators,
+    ...(maxConcurrency === undefined ? {} : { maxConcurrency }),
+    ...(jitter === undefined ? {} : { jitter }),
+    ...(timeout === undefined ? {} : { timeoutMs: timeout }),
+    ...(maxArgsBytes === undefined ? {} : { maxArgsBytes }),
+    beforeRetry: beforeRetry !== undefined,
+    shared,
+  }
+}
+
+/** Refuses what can be refused before anything is opened. */
+export function checkOptions(options: OutboxOptions): void {
+  for (const hook of ['beforeRetry', 'keyExtractor'] as const) {
+    if (options[hook] !== undefined && typeof options[hook] !== 'function') {
+      throw new InputError(`\`${hook}\` must be a function.`, hook)
+    }
+  }
+  if (options.name !== undefined && (typeof options.name !== 'string' || options.name === '')) {
+    throw new InputError('`name` must be a text that is not empty, such as one per user.', 'name')
+  }
+  const { leaderElection = 'auto' } = options
+  const known = ['auto', 'web-locks', 'broadcast-channel', 'none']
+  if (typeof leaderElection === 'string' ? !known.includes(leaderElection) : typeof leaderElection?.start !== 'function') {
+    throw new InputError(`\`leaderElection\` must be one of ${known.join(', ')}, or an object with start, resign, steal, stop.`,
+      'leaderElection')
+  }
+}
+
+/** How this outbox elects its leader. `webLocks` makes an election over Web Locks, where there are any. */
+export function electionOf(
+  choice: NonNullable<OutboxOptions['leaderElection']>, adapter: StorageAdapter, webLocks: (() => LeaderElection) | undefined,
+): LeaderElection | 'broadcast-channel' | 'none' {
+  if (typeof choice === 'object') return choice
+  // A store that nobody else can reach has nobody else to lead it.
+  if (choice === 'none' || (choice === 'auto' && !adapter.shared)) return 'none'
+  if (choice !== 'broadcast-channel' && webLocks !== undefined) return webLocks()
+  if (choice === 'web-locks') {
+    throw new UnsupportedError('leaderElection: \'web-locks\', but there are no Web Locks here: they need a secure context (https). '
+      + 'Use \'auto\'.')
+  }
+  return typeof BroadcastChannel === 'function' ? 'broadcast-channel' : 'none'
+}

@@ -1,0 +1,193 @@
+// The optimistic view's list (R22): the pending items in order, as this tab knows them. It holds what the core says,
+// before that what is still on its way to the core, and after that what `confirmed` still holds.
+
+import type { CoreItem, CoreOutcome, CorePlace, CoreViewChange } from './core.js'
+import type { Item, Outcome, PendingItem, ViewChange } from './types.js'
+
+interface Entry {
+  item: PendingItem
+  /** `undefined`: on its way to the core, or being confirmed. */
+  place: CorePlace | undefined
+  /** Among those without a seq. */
+  order: number
+  /** Told by a core that is gone, and not yet by the one that follows it. */
+  isStale: boolean
+}
+
+/** What the list asks of the outbox. */
+export interface ViewHost {
+  isSending(id: string): boolean
+  /** Runs the mutator's `confirmed`, if there is one, and calls back when the item may leave. */
+  confirm(item: Item, outcome: Outcome): Promise<void> | undefined
+  /** Something changed. */
+  changed(): void
+}
+
+/** The pending items. */
+export class PendingList {
+  private readonly entries = new Map<string, Entry>()
+  private readonly ids = new Map<string, string>()
+  private readonly listeners = new Set<(changes: readonly ViewChange[]) => void>()
+  private changes: ViewChange[] = []
+  private ordered: readonly PendingItem[] | undefined
+  private count = 0
+  /** Until the first load is done, what the core tells was stored before. */
+  isReplaying = true
+
+  constructor(private readonly host: ViewHost) {}
+
+  /** In order: by seq, those being written last. The same array until something changes. */
+  items(): readonly PendingItem[] {
+    this.ordered ??= Object.freeze([...this.entries.values()].sort(inOrder).map((entry) => entry.item))
+    return this.ordered
+  }
+
+  find(id: string): PendingItem | undefined {
+    return this.entries.get(id)?.item
+  }
+
+  /** Tells each batch of changes, the present items first, until the returned function is called. */
+  observe(listener: (changes: readonly ViewChange[]) => void): () => void {
+    this.flush()
+    this.listeners.add(listener)
+    listener(this.items().map((item) => ({ kind: 'set', item, replay: item.seq !== null })))
+    return () => this.listeners.delete(listener)
+  }
+
+  /** Tells what has changed since the last time. */
+  flush(): void {
+    const { changes } = this
+    if (changes.length === 0) return
+    this.changes = []
+    for (const listener of [...this.listeners]) listener(changes)
+  }
+
+  /** An item is on its way to the core (R1: it shows in the calling turn). */
+  addEarly(item: Item): void {
+    this.set({ item: { ...item, state: 'writing' }, place: undefined, order: ++this.count, isStale: false }, false)
+  }
+
+  /** The item did not get to the core. */
+  dropEarly(id: string): void {
+    const entry = this.entries.get(id)
+    if (entry?.place === undefined && entry?.item.state === 'writing') this.leave(entry, undefined)
+  }
+
+  /** The core is replaced by another: what the new one does not tell again is gone. */
+  markStale(): void {
+    this.ids.clear()
+    for (const entry of this.entries.values()) {
+      entry.isStale = entry.place !== undefined
+    }
+  }
+
+  dropStale(): void {
+    for (const entry of [...this.entries.values()]) if (entry.isStale) this.leave(entry, { kind: 'gone' })
+  }
+
+  apply(change: CoreViewChange): void {
+    if ('set' in change) {
+      const { place, item } = change.set
+      const before = this.entries.get(item.id)
+      const order = before?.place === undefined && before !== undefined ? before.order : ++this.count
+      this.ids.set(placeKey(place), item.id)
+      this.set({ item: this.publicItem(item, place), place, order, isStale: false }, before === undefined && this.isReplaying)
+    } else if ('moved' in change) {
+      const entry = this.take(change.moved.from)
+      if (entry === undefined) return
+      entry.place = change.moved.to
+      this.ids.set(placeKey(change.moved.to), entry.item.id)
+      this.update(entry, { seq: seqOf(change.moved.to), state: this.stateOf(entry.item.id, change.moved.to) })
+    } else {
+      this.left(this.take(change.left.place), change.left.outcome)
+    }
+  }
+
+  /** The item is being sent, or no longer is. */
+  refresh(id: string, news: Partial<Pick<PendingItem, 'retryCount' | 'nextAttemptAt' | 'lastError'>> = {}): void {
+    const entry = this.entries.get(id)
+    if (entry === undefined || entry.item.state === 'confirming') return
+    this.update(entry, { ...news, state: this.stateOf(id, entry.place) })
+  }
+
+  clear(): void {
+    for (const entry of [...this.entries.values()]) this.leave(entry, undefined)
+    this.ids.clear()
+  }
+
+  private left(entry: Entry | undefined, coreOutcome: CoreOutcome | null): void {
+    if (entry === undefined) return
+    const outcome = coreOutcome === null ? undefined : outcomeOf(coreOutcome)
+    const confirming = outcome?.kind === 'committed' ? this.host.confirm(entry.item, outcome) : undefined
+    if (confirming === undefined) return this.leave(entry, outcome)
+    entry.place = undefined
+    this.update(entry, { state: 'confirming' })
+    const { id } = entry.item
+    void confirming.then(() => {
+      if (this.entries.get(id) === entry) this.leave(entry, outcome)
+    })
+  }
+
+  private take(place: CorePlace): Entry | undefined {
+    const id = this.ids.get(placeKey(place))
+    this.ids.delete(placeKey(place))
+    return id === undefined ? undefined : this.entries.get(id)
+  }
+
+  private set(entry: Entry, replay: boolean): void {
+    entry.item = Object.freeze(entry.item)
+    this.entries.set(entry.item.id, entry)
+    this.record({ kind: 'set', item: entry.item, replay })
+  }
+
+  private update(entry: Entry, news: Partial<PendingItem>): void {
+    const names = Object.keys(news) as (keyof PendingItem)[]
+    if (names.every((name) => entry.item[name] === news[name])) return
+    const isPlaced = news.seq !== undefined && news.seq !== entry.item.seq
+    entry.item = Object.freeze({ ...entry.item, ...news })
+    if (isPlaced) return this.record({ kind: 'set', item: entry.item, replay: false })
+    this.ordered = undefined
+    this.host.changed()
+  }
+
+  private leave(entry: Entry, outcome: Outcome | undefined): void {
+    this.entries.delete(entry.item.id)
+    this.record({ kind: 'left', item: entry.item, outcome })
+  }
+
+  private record(change: ViewChange): void {
+    this.ordered = undefined
+    if (this.listeners.size > 0) this.changes.push(change)
+    this.host.changed()
+  }
+
+  private publicItem(item: CoreItem, place: CorePlace): PendingItem {
+    return { ...publicItem(item), seq: seqOf(place), state: this.stateOf(item.id, place) }
+  }
+
+  private stateOf(id: string, place: CorePlace | undefined): PendingItem['state'] {
+    if (place === undefined || 'writing' in place) return 'writing'
+    return this.host.isSending(id) ? 'sending' : 'waiting'
+  }
+}
+
+/** The item without what is the core's own. */
+export function publicItem(item: CoreItem): Item {
+  const { claimed: _claimed, barrier: _barrier, rewrites: _rewrites, ...rest } = item
+  return rest
+}
+
+export function outcomeOf(outcome: CoreOutcome): Outcome {
+  if (typeof outcome === 'string') return { kind: outcome }
+  if ('committed' in outcome) return { kind: 'committed', result: (outcome.committed.result ?? undefined) as never }
+  if ('dropped' in outcome) return { kind: 'dropped', error: outcome.dropped.error }
+  return { kind: 'squashed', into: outcome.squashed.into }
+}
+
+const placeKey = (place: CorePlace) => 'stored' in place ? `s${place.stored}` : `w${place.writing}`
+const seqOf = (place: CorePlace) => 'stored' in place ? place.stored : null
+
+function inOrder(a: Entry, b: Entry): number {
+  const [first, second] = [a.item.seq ?? Infinity, b.item.seq ?? Infinity]
+  return first === second ? a.order - b.order : first - second
+}
