@@ -65,7 +65,7 @@ async function release(engine: Engine): Promise<void> {
   const entry = open.get(engine.name)
   if (entry?.engine !== engine) return
   entry.starts -= 1
-  await new Promise((resolve) => { setTimeout(resolve) })
+  await new Promise<void>((resolve) => { realTime.after(0, resolve) })
   if (entry.starts > 0) return
   await engine.stop()
   if (open.get(engine.name) === entry) open.delete(engine.name)

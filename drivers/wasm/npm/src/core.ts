@@ -16,8 +16,8 @@ export interface Host {
   watchPage?(on: PageEvents): () => void
   /** Whether the flight recorder is on. */
   record?: boolean
-  /** Stored args in today's form, or undefined (R23). */
-  upgrade?(id: string, mutatorName: string, args: string): string | undefined
+  /** Stored args in today's form, or undefined (R23). Not there if no mutator has an upgrade. */
+  readonly upgrade?: ((id: string, mutatorName: string, args: string) => string | undefined) | undefined
   /** The first load is done, or why not: `{ error, message }`; after an error it is told once more when it succeeds. */
   opened(error: string | undefined): void
   dispatch(attempt: number, item: string, deadlineMs: number): void

@@ -8,7 +8,7 @@ import { toJson } from './json.js'
 import { OutboxError, StoppedError, UnsupportedError, serialized } from './errors.js'
 import { Listeners, eventOf, guarded, type OutboxEvent } from './events.js'
 import { ask, type AskedItem } from './hook.js'
-import { coreConfig, electionOf, type OutboxOptions, type Platform } from './options.js'
+import { coreConfig, electionOf, realTime, type OutboxOptions, type Platform } from './options.js'
 import { pageDetector, watching } from './page.js'
 import { neverLeads } from './ports.js'
 import type { Registry } from './registry.js'
@@ -184,6 +184,8 @@ export class Engine {
     const { mode } = this
     if (this.opened === mode || (mode !== 'staging' && mode !== 'live')) return
     const make = await this.loadCore(this.options.wasm).catch((cause: unknown) => { throw wasmError(cause) })
+    // It was started meanwhile, or stopped: what comes next in the chain does that.
+    if (mode !== this.mode) return
     const before = this.session
     this.session = undefined
     if (before !== undefined) {
@@ -206,6 +208,7 @@ export class Engine {
       : electionOf(options.leaderElection ?? 'auto', adapter, hasWebLocks() ? () => new WebLocksElection() : undefined)
     const channel = adapter.shared ? openChannel(name) : undefined
     const config = coreConfig(options, registry.configs(), this.replica, adapter.shared)
+    const upgrade = (id: string, mutatorName: string, args: string) => this.upgrade(id, mutatorName, args)
     const session: Session = new Session(make, config, name, {
       store: adapter.connect(),
       election,
@@ -213,7 +216,10 @@ export class Engine {
       ...(platform.clock === undefined ? {} : { clock: platform.clock }),
       watchPage: watching(options.onlineDetector, () => this.changed()),
       record: options.record === true,
-      upgrade: (id, mutatorName, args) => this.upgrade(id, mutatorName, args),
+      // Asked for at each load: the first upgrade may be registered late.
+      get upgrade() {
+        return registry.hasUpgrades() ? upgrade : undefined
+      },
       opened: (error) => this.onOpened(mode, error),
       dispatch: (attempt, item, deadlineMs) => this.dispatch(attempt, JSON.parse(item) as CoreItem, deadlineMs),
       cancel: (attempt) => this.attempts.cancel(attempt),
@@ -343,7 +349,7 @@ export class Engine {
 
   private async stopSession(): Promise<void> {
     const { patienceMs } = this.platform
-    const late = new Promise<void>((resolve) => { setTimeout(resolve, STOP_MS) })
+    const late = new Promise<void>((resolve) => { realTime.after(STOP_MS, resolve) })
     await Promise.race([this.opening.then(() => this.session?.drained()), late])
     // `confirmed` is not waited for any longer.
     this.stopping.abort()

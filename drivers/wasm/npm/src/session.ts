@@ -21,7 +21,7 @@ export class Session {
 
   constructor(make: MakeCore, config: object, name: string, host: SessionHost) {
     const reply = (call: number, ok: boolean, body: string) => this.answer(call, ok, body)
-    this.core = make(JSON.stringify(config), name, { ...host, reply })
+    this.core = make(JSON.stringify(config), name, Object.assign(host, { reply }))
   }
 
   /** One call of the app, and its one answer. */

@@ -326,3 +326,51 @@ test('the recording holds every input', async () => {
   const recording = JSON.parse(outbox.exportRecording()!) as { inputs: unknown[] }
   expect(recording.inputs.length).toBeGreaterThan(3)
 })
+
+test('a store that cannot be opened is told: ready, event, snapshot, and each call (R1)', async () => {
+  const { StorageError } = await import('../dist/index.js')
+  let isAllowed = false
+  const memory = (await import('../dist/index.js')).memoryAdapter().connect()
+  const storage = {
+    open: async (name: string) => { if (!isAllowed) throw new StorageError('unavailable', 'private mode'); await memory.open(name) },
+    acquire: () => memory.acquire(),
+    load: memory.load.bind(memory),
+    persist: memory.persist.bind(memory),
+    close: () => memory.close(),
+  }
+  const outbox = outboxOf({ mutators: { add: async (_: Attempt<Todo>) => 1 }, storage, leaderElection: 'none' })
+  const events: string[] = []
+  outbox.on((event) => events.push(event.type))
+  expect(await thrown(outbox.ready)).toMatchObject({ code: 'unavailable', message: expect.stringMatching('private mode') })
+  expect(outbox.getSnapshot()).toMatchObject({ status: 'failed', error: { code: 'unavailable' } })
+  expect(await thrown(outbox.mutate.add({ id: '1', text: '' }))).toMatchObject({ code: 'unavailable' })
+  expect(outbox.getSnapshot().items).toEqual([])
+  expect(events).toContain('storageFailed')
+  isAllowed = true
+  await outbox.mutate.add({ id: '2', text: '' }).catch(() => undefined)
+})
+
+test('an outbox in a key-value store outlives its page', async () => {
+  const { kvStore } = await import('../dist/index.js')
+  const map = new Map<string, string>()
+  const kv = { get: (key: string) => map.get(key), set: (key: string, value: string) => void map.set(key, value), delete: (key: string) => void map.delete(key), keys: () => map.keys() }
+  const first = outboxOf({ name: 'kv', storage: kvStore(kv), mutators: { add: async (_: Attempt<Todo>) => { throw new TransportError('down') } } })
+  await first.mutate.add({ id: '1', text: 'kept' })
+  await first.idle()
+  await first.dispose()
+  const sent: unknown[] = []
+  const second = outboxOf({ name: 'kv', storage: kvStore(kv), mutators: { add: async ({ args }: Attempt<Todo>) => { sent.push(args) } } })
+  await second.advance(120_000)
+  expect(sent).toEqual([{ id: '1', text: 'kept' }])
+})
+
+test('fake timers of a test runner do not stop it', async () => {
+  const outbox = outboxOf({ mutators: { add: async (_: Attempt<Todo>) => 1 } })
+  vi.useFakeTimers()
+  try {
+    await (await outbox.mutate.add({ id: '1', text: '' })).settled
+    await outbox.dispose()
+  } finally {
+    vi.useRealTimers()
+  }
+})
