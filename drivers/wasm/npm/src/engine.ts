@@ -308,11 +308,14 @@ export class Engine {
   /** Runs the mutator's `confirmed`, in every tab; the item leaves the view when it is done (at most 5 s). */
   private confirm(item: Item, outcome: Outcome): Promise<void> | undefined {
     const confirmed = this.registry.find(item.mutatorName)?.confirmed
-    if (confirmed === undefined || outcome.kind !== 'committed') return undefined
+    // What is gone may have been committed: a tab that missed how it ended cannot tell (R29).
+    const isCommitted = outcome.kind === 'committed' || outcome.kind === 'gone'
+    if (confirmed === undefined || !isCommitted) return undefined
+    const result = outcome.kind === 'committed' ? outcome.result : undefined
     const controller = new AbortController()
     const run = async () => {
       await Promise.resolve()
-      await confirmed(outcome.result, item.args, controller.signal)
+      await confirmed(result, item.args, controller.signal)
     }
     return new Promise((resolve) => {
       const end = (error?: unknown) => {

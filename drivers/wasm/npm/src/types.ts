@@ -55,7 +55,7 @@ export interface GiveUp {
 export interface MutatorObject<A = any, R = any> {
   /** Performs the write. What it returns (JSON, at most 64 KiB for other tabs) is told to the waiter. */
   mutate(attempt: Attempt<A>): Promise<R> | R
-  /** What the mutation does to the app's state, for view layers: synchronous, and fit to be run again. */
+  /** What the mutation does to the app's state: for view layers, which call it; synchronous, and fit to be run again. */
   optimistic?(args: A, item: OptimisticItem): void
   /** Runs in every tab once the item is committed, before it leaves the view; at most 5 s. */
   confirmed?(result: R | undefined, args: A, signal: AbortSignal): Promise<void> | void
@@ -177,7 +177,7 @@ export interface Item<A = unknown> {
 
 /** An item of the optimistic view. */
 export interface PendingItem<A = unknown> extends Item<A> {
-  /** `confirming`: committed, and its mutator's `confirmed` is awaited. */
+  /** As this tab knows it. `sending`: by this tab; `confirming`: committed, and its mutator's `confirmed` is awaited. */
   readonly state: 'writing' | 'waiting' | 'sending' | 'confirming'
 }
 

@@ -118,7 +118,7 @@ export class PendingList {
   private left(entry: Entry | undefined, coreOutcome: CoreOutcome | null): void {
     if (entry === undefined) return
     const outcome = coreOutcome === null ? undefined : outcomeOf(coreOutcome)
-    const confirming = outcome?.kind === 'committed' ? this.host.confirm(entry.item, outcome) : undefined
+    const confirming = outcome === undefined ? undefined : this.host.confirm(entry.item, outcome)
     if (confirming === undefined) return this.leave(entry, outcome)
     entry.place = undefined
     this.update(entry, { state: 'confirming' })
