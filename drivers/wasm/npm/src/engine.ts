@@ -13,6 +13,7 @@ import { pageDetector, watching } from './page.js'
 import { neverLeads } from './ports.js'
 import type { Registry } from './registry.js'
 import { Session, storageError } from './session.js'
+import { noticing } from './storage/noticing.js'
 import type { StorageAdapter } from './storage/types.js'
 import type { Item, Outcome } from './types.js'
 import { PendingList } from './view.js'
@@ -51,6 +52,8 @@ export class Engine {
   readonly listeners = new Listeners()
   readonly waiters = new Waiters()
   readonly ready: Promise<void>
+  /** Called when another tab may have retried or dismissed a failure. */
+  failuresChanged: (() => void) | undefined
   /** Called before views are told. */
   beforeFlush: (() => void) | undefined
   private settleReady!: Settle
@@ -210,7 +213,7 @@ export class Engine {
     const config = coreConfig(options, registry.configs(), this.replica, adapter.shared)
     const upgrade = (id: string, mutatorName: string, args: string) => this.upgrade(id, mutatorName, args)
     const session: Session = new Session(make, config, name, {
-      store: adapter.connect(),
+      store: noticing(adapter.connect(), () => this.failuresChanged?.()),
       election,
       ...(channel === undefined ? {} : { channel }),
       ...(platform.clock === undefined ? {} : { clock: platform.clock }),

@@ -21,6 +21,7 @@ export class Snapshots {
   private areFailuresOld = true
 
   constructor(private readonly engine: Engine) {
+    engine.failuresChanged = () => this.failuresChanged()
     engine.beforeFlush = () => { this.isOld = true }
     engine.listeners.add((event) => {
       if (event.type === 'settled' || event.type === 'failureEvicted') this.failuresChanged()

@@ -26,6 +26,8 @@ export interface ViewHost {
 /** The pending items. */
 export class PendingList {
   private readonly entries = new Map<string, Entry>()
+  /** The entries in order. */
+  private readonly sorted: Entry[] = []
   private readonly ids = new Map<string, string>()
   private readonly listeners = new Set<(changes: readonly ViewChange[]) => void>()
   private changes: ViewChange[] = []
@@ -38,7 +40,7 @@ export class PendingList {
 
   /** In order: by seq, those being written last. The same array until something changes. */
   items(): readonly PendingItem[] {
-    this.ordered ??= Object.freeze([...this.entries.values()].sort(inOrder).map((entry) => entry.item))
+    this.ordered ??= this.sorted.map((entry) => entry.item)
     return this.ordered
   }
 
@@ -76,13 +78,11 @@ export class PendingList {
   /** The core is replaced by another: what the new one does not tell again is gone. */
   markStale(): void {
     this.ids.clear()
-    for (const entry of this.entries.values()) {
-      entry.isStale = entry.place !== undefined
-    }
+    for (const entry of this.sorted) entry.isStale = entry.place !== undefined
   }
 
   dropStale(): void {
-    for (const entry of [...this.entries.values()]) if (entry.isStale) this.leave(entry, { kind: 'gone' })
+    for (const entry of [...this.sorted]) if (entry.isStale) this.leave(entry, { kind: 'gone' })
   }
 
   apply(change: CoreViewChange): void {
@@ -111,7 +111,7 @@ export class PendingList {
   }
 
   clear(): void {
-    for (const entry of [...this.entries.values()]) this.leave(entry, undefined)
+    for (const entry of [...this.sorted]) this.leave(entry, undefined)
     this.ids.clear()
   }
 
@@ -136,7 +136,10 @@ export class PendingList {
 
   private set(entry: Entry, replay: boolean): void {
     entry.item = Object.freeze(entry.item)
+    const before = this.entries.get(entry.item.id)
+    if (before !== undefined) this.unsort(before)
     this.entries.set(entry.item.id, entry)
+    this.sorted.splice(this.indexOf(entry), 0, entry)
     this.record({ kind: 'set', item: entry.item, replay })
   }
 
@@ -144,13 +147,18 @@ export class PendingList {
     const names = Object.keys(news) as (keyof PendingItem)[]
     if (names.every((name) => entry.item[name] === news[name])) return
     const isPlaced = news.seq !== undefined && news.seq !== entry.item.seq
+    if (isPlaced) this.unsort(entry)
     entry.item = Object.freeze({ ...entry.item, ...news })
-    if (isPlaced) return this.record({ kind: 'set', item: entry.item, replay: false })
+    if (isPlaced) {
+      this.sorted.splice(this.indexOf(entry), 0, entry)
+      return this.record({ kind: 'set', item: entry.item, replay: false })
+    }
     this.ordered = undefined
     this.host.changed()
   }
 
   private leave(entry: Entry, outcome: Outcome | undefined): void {
+    this.unsort(entry)
     this.entries.delete(entry.item.id)
     this.record({ kind: 'left', item: entry.item, outcome })
   }
@@ -159,6 +167,24 @@ export class PendingList {
     this.ordered = undefined
     if (this.listeners.size > 0) this.changes.push(change)
     this.host.changed()
+  }
+
+  /** Takes the entry out of the order, where it must be as long as it is known. */
+  private unsort(entry: Entry): void {
+    const at = this.indexOf(entry)
+    if (this.sorted[at] !== entry) throw new Error(`the view has lost the place of ${entry.item.id}; this is a bug of outbox-offline`)
+    this.sorted.splice(at, 1)
+  }
+
+  /** Where the entry is, or where it belongs. */
+  private indexOf(entry: Entry): number {
+    let [low, high] = [0, this.sorted.length]
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if (inOrder(this.sorted[middle] as Entry, entry) < 0) low = middle + 1
+      else high = middle
+    }
+    return low
   }
 
   private publicItem(item: CoreItem, place: CorePlace): PendingItem {
@@ -188,6 +214,7 @@ const placeKey = (place: CorePlace) => 'stored' in place ? `s${place.stored}` : 
 const seqOf = (place: CorePlace) => 'stored' in place ? place.stored : null
 
 function inOrder(a: Entry, b: Entry): number {
-  const [first, second] = [a.item.seq ?? Infinity, b.item.seq ?? Infinity]
+  const first = a.item.seq ?? Infinity
+  const second = b.item.seq ?? Infinity
   return first === second ? a.order - b.order : first - second
 }

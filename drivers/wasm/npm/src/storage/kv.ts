@@ -2,8 +2,8 @@
 // whole under one key, the journal; what a crash leaves of it is finished at the next open.
 
 import { StorageError, serialized } from '../errors.js'
-import { checkFence, emptyTables, read, write, type Tables } from './tables.js'
-import type { OutboxStorage, StorageAdapter, Write } from './types.js'
+import { checkFence, emptyTables, read, Transaction, type Row, type Tables } from './tables.js'
+import type { OutboxStorage, StorageAdapter } from './types.js'
 
 /** A plain store of texts. `set` must be durable when it resolves. */
 export interface KeyValue {
@@ -47,7 +47,13 @@ class KvConnection implements OutboxStorage {
 
   acquire() {
     return this.inTurn(async () => {
-      await this.commit({ ...this.tables, epoch: this.tables.epoch + 1 })
+      this.tables.epoch += 1
+      try {
+        await this.commit([])
+      } catch (cause) {
+        this.tables.epoch -= 1
+        throw cause
+      }
       return read(this.tables, { kind: 'full' })
     })
   }
@@ -62,11 +68,14 @@ class KvConnection implements OutboxStorage {
   persist(...[fence, writes]: Parameters<OutboxStorage['persist']>) {
     return this.inTurn(async () => {
       checkFence(this.tables, fence)
-      const { rows, failures, paused } = this.tables
-      const after = { ...this.tables, rows: new Map(rows), failures: new Map(failures), paused: new Set(paused) }
-      const committed = write(after, writes as readonly Write[])
-      await this.commit(after)
-      return committed
+      const transaction = new Transaction(this.tables, writes)
+      try {
+        await this.commit(this.touched(transaction))
+      } catch (cause) {
+        transaction.takeBack()
+        throw cause
+      }
+      return transaction.committed
     })
   }
 
@@ -95,11 +104,28 @@ class KvConnection implements OutboxStorage {
     return result
   }
 
-  private async commit(after: Tables): Promise<void> {
-    const journal = difference(this.prefix, this.tables, after)
+  /** What the transaction makes of the keys. */
+  private touched({ rowsBefore, failuresBefore }: Transaction): Journal {
+    const { rows, failures } = this.tables
+    const journal: Journal = []
+    for (const seq of rowsBefore.keys()) {
+      const row = rows.get(seq)
+      journal.push([`${this.prefix}item:${seq}`, row === undefined ? null : JSON.stringify(row)])
+    }
+    if (failures === failuresBefore) return journal
+    for (const [id, record] of failures) {
+      if (failuresBefore.get(id) !== record) journal.push([`${this.prefix}failure:${id}`, record])
+    }
+    for (const id of failuresBefore.keys()) if (!failures.has(id)) journal.push([`${this.prefix}failure:${id}`, null])
+    return journal
+  }
+
+  private async commit(touched: Journal): Promise<void> {
+    const { store, epoch, change, through, failures, paused } = this.tables
+    const head: Head = { store, epoch, change, through, paused: [...paused], order: [...failures.keys()] }
+    const journal: Journal = [[`${this.prefix}head`, JSON.stringify(head)], ...touched]
     // The commit: what comes after it can be repeated. Whether a failed one was kept, the next open tells.
     await this.setOrRefuse(`${this.prefix}journal`, JSON.stringify(journal))
-    this.tables = after
     this.unfinished = journal
     await this.finish(journal).catch(() => undefined)
   }
@@ -131,11 +157,12 @@ class KvConnection implements OutboxStorage {
     if (head === undefined) return emptyTables()
     const { order, paused, ...numbers } = JSON.parse(head) as Head
     const rows = [...found].filter(([key]) => key.startsWith('item:'))
-      .map(([key, row]) => [Number(key.slice(5)), JSON.parse(row) as { id: string; record: string }] as const)
+      .map(([key, row]) => [Number(key.slice(5)), JSON.parse(row) as Row] as const)
     return {
       ...numbers,
       paused: new Set(paused),
-      rows: new Map(rows.sort(([a], [b]) => a - b)),
+      rows: new Map(rows),
+      places: new Map(rows.map(([seq, { id }]) => [id, seq])),
       failures: new Map(order.map((id) => [id, found.get(`failure:${id}`) ?? ''])),
     }
   }
@@ -143,21 +170,6 @@ class KvConnection implements OutboxStorage {
 
 /** What is kept under `head`. `order`: of the failure records, oldest first. */
 type Head = Pick<Tables, 'store' | 'epoch' | 'change' | 'through'> & { paused: string[]; order: string[] }
-
-function difference(prefix: string, before: Tables, after: Tables): Journal {
-  const { store, epoch, change, through } = after
-  const head: Head = { store, epoch, change, through, paused: [...after.paused], order: [...after.failures.keys()] }
-  const journal: Journal = [[`${prefix}head`, JSON.stringify(head)]]
-  for (const [seq, row] of after.rows) {
-    if (before.rows.get(seq) !== row) journal.push([`${prefix}item:${seq}`, JSON.stringify(row)])
-  }
-  for (const seq of before.rows.keys()) if (!after.rows.has(seq)) journal.push([`${prefix}item:${seq}`, null])
-  for (const [id, record] of after.failures) {
-    if (before.failures.get(id) !== record) journal.push([`${prefix}failure:${id}`, record])
-  }
-  for (const id of before.failures.keys()) if (!after.failures.has(id)) journal.push([`${prefix}failure:${id}`, null])
-  return journal
-}
 
 function refuse(cause: unknown): never {
   const isFull = serialized(cause).name === 'QuotaExceededError'

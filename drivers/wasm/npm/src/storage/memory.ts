@@ -1,6 +1,6 @@
 // A store in memory: for tests, and for apps that choose to keep nothing over a reload (R1).
 
-import { checkFence, emptyTables, read, write, type Tables } from './tables.js'
+import { checkFence, emptyTables, read, Transaction, type Tables } from './tables.js'
 import type { OutboxStorage, StorageAdapter } from './types.js'
 
 let count = 0
@@ -28,7 +28,7 @@ function connection(stores: Map<string, Tables>): OutboxStorage {
     },
     async persist(fence, writes) {
       checkFence(tables, fence)
-      return write(tables, writes)
+      return new Transaction(tables, writes).committed
     },
     close() {},
     async destroy(name) {

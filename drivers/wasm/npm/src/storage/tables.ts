@@ -9,30 +9,30 @@ export interface Tables {
   epoch: number
   change: number
   through: number
-  rows: Map<number, { id: string; record: string }>
+  readonly rows: Map<number, Row>
+  /** The rows' seqs by id. */
+  readonly places: Map<string, number>
   /** By id, oldest first. */
   failures: Map<string, string>
   paused: Set<string>
 }
 
+export interface Row {
+  readonly id: string
+  readonly record: string
+}
+
 export function emptyTables(): Tables {
   const bytes = crypto.getRandomValues(new Uint8Array(16))
   const store = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
-  return { store, epoch: 0, change: 0, through: 0, rows: new Map(), failures: new Map(), paused: new Set() }
+  const numbers = { store, epoch: 0, change: 0, through: 0 }
+  return { ...numbers, rows: new Map(), places: new Map(), failures: new Map(), paused: new Set() }
 }
 
 export function checkFence(tables: Tables, fence: Fence | undefined): void {
   if (fence !== undefined && (fence.store !== tables.store || fence.epoch !== tables.epoch)) {
     throw new StorageError('fenced', 'Another tab leads this outbox; nothing was written.')
   }
-}
-
-/** Carries out a transaction that cannot fail any more. */
-export function write(tables: Tables, writes: readonly Write[]): Committed {
-  const places = new Map([...tables.rows].map(([seq, row]) => [row.id, seq]))
-  const results = writes.map((one) => writeOne(tables, places, one))
-  tables.change += 1
-  return { results, change: tables.change }
 }
 
 /** Everything, or the rows that were asked for. No log of changes is kept: `since` gets everything. */
@@ -51,48 +51,85 @@ export function read(tables: Tables, scope: Scope): Snapshot {
   return { ...head, full: false, rows, gone: seqs.filter((seq) => !tables.rows.has(seq)).map((seq) => ({ seq })) }
 }
 
-function writeOne(tables: Tables, places: Map<string, number>, one: Write): WriteResult {
-  switch (one.op) {
-    case 'delete': return remove(tables, places, one.seq)
-    case 'bury': {
-      const result = remove(tables, places, one.seq)
-      if (result === 'done') {
-        tables.failures.delete(one.id)
-        tables.failures.set(one.id, one.failure)
-      }
-      return result
+/** A transaction, carried out on the tables; it can be taken back until the next one. */
+export class Transaction {
+  readonly committed: Committed
+  /** What each touched row was; undefined: it was not there. */
+  readonly rowsBefore = new Map<number, Row | undefined>()
+  readonly failuresBefore: Map<string, string>
+  private readonly before: Pick<Tables, 'change' | 'through' | 'paused'>
+
+  constructor(private readonly tables: Tables, writes: readonly Write[]) {
+    const { change, through, paused, failures } = tables
+    this.before = { change, through, paused: new Set(paused) }
+    this.failuresBefore = failures
+    if (writes.some((one) => one.op === 'bury' || one.op === 'retryFailure' || one.op === 'dismissFailure')) {
+      tables.failures = new Map(failures)
     }
-    case 'remove': return remove(tables, places, places.get(one.id))
-    case 'put': {
-      const row = tables.rows.get(one.seq)
-      if (row !== undefined) tables.rows.set(one.seq, { ...row, record: one.record })
-      return row === undefined ? 'missing' : 'done'
-    }
-    case 'insert': return insert(tables, places, one.id, one.record)
-    case 'retryFailure': {
-      if (!tables.failures.has(one.failure)) return 'missing'
-      const result = insert(tables, places, one.id, one.record)
-      if (result !== 'duplicate') tables.failures.delete(one.failure)
-      return result
-    }
-    case 'dismissFailure': return tables.failures.delete(one.id) ? 'done' : 'missing'
-    case 'pause': tables.paused.add(one.reason); return 'done'
-    case 'resume': return tables.paused.delete(one.reason) ? 'done' : 'missing'
+    const results = writes.map((one) => this.write(one))
+    tables.change += 1
+    this.committed = { results, change: tables.change }
   }
-}
 
-function insert(tables: Tables, places: Map<string, number>, id: string, record: string): WriteResult {
-  if (places.has(id)) return 'duplicate'
-  const seq = ++tables.through
-  tables.rows.set(seq, { id, record })
-  places.set(id, seq)
-  return seq
-}
+  takeBack(): void {
+    for (const [seq, row] of this.rowsBefore) this.set(seq, row)
+    Object.assign(this.tables, this.before, { failures: this.failuresBefore })
+  }
 
-function remove(tables: Tables, places: Map<string, number>, seq: number | undefined): WriteResult {
-  const row = seq === undefined ? undefined : tables.rows.get(seq)
-  if (seq === undefined || row === undefined) return 'missing'
-  tables.rows.delete(seq)
-  places.delete(row.id)
-  return 'done'
+  private write(one: Write): WriteResult {
+    const { failures, paused, rows, places } = this.tables
+    switch (one.op) {
+      case 'delete': return this.remove(one.seq)
+      case 'bury': {
+        const result = this.remove(one.seq)
+        if (result === 'done') {
+          failures.delete(one.id)
+          failures.set(one.id, one.failure)
+        }
+        return result
+      }
+      case 'remove': return this.remove(places.get(one.id))
+      case 'put': {
+        const row = rows.get(one.seq)
+        if (row !== undefined) this.set(one.seq, { ...row, record: one.record })
+        return row === undefined ? 'missing' : 'done'
+      }
+      case 'insert': return this.insert(one.id, one.record)
+      case 'retryFailure': {
+        if (!failures.has(one.failure)) return 'missing'
+        const result = this.insert(one.id, one.record)
+        if (result !== 'duplicate') failures.delete(one.failure)
+        return result
+      }
+      case 'dismissFailure': return failures.delete(one.id) ? 'done' : 'missing'
+      case 'pause': paused.add(one.reason); return 'done'
+      case 'resume': return paused.delete(one.reason) ? 'done' : 'missing'
+    }
+  }
+
+  private insert(id: string, record: string): WriteResult {
+    if (this.tables.places.has(id)) return 'duplicate'
+    const seq = ++this.tables.through
+    this.set(seq, { id, record })
+    return seq
+  }
+
+  private remove(seq: number | undefined): WriteResult {
+    if (seq === undefined || !this.tables.rows.has(seq)) return 'missing'
+    this.set(seq, undefined)
+    return 'done'
+  }
+
+  private set(seq: number, row: Row | undefined): void {
+    const { rows, places } = this.tables
+    const before = rows.get(seq)
+    if (!this.rowsBefore.has(seq)) this.rowsBefore.set(seq, before)
+    if (before !== undefined) places.delete(before.id)
+    if (row === undefined) {
+      rows.delete(seq)
+    } else {
+      rows.set(seq, row)
+      places.set(row.id, seq)
+    }
+  }
 }
