@@ -26,7 +26,7 @@ function run(program, args, cwd = here) {
 
 /** The crate as wasm, with its glue. */
 function buildWasm() {
-  const target = process.env.CARGO_TARGET_DIR ?? join(top, 'target')
+  const target = resolve(top, process.env.CARGO_TARGET_DIR ?? 'target')
   // As a cdylib alone: cargo does no link-time optimisation for a crate that is an rlib too, and that costs a fifth.
   run('cargo', ['rustc', '--quiet', '--package', 'outbox-wasm', '--lib', '--crate-type', 'cdylib', '--features', 'npm',
     '--target', 'wasm32-unknown-unknown', '--profile', 'npm'], top)

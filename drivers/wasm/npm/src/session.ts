@@ -17,6 +17,8 @@ export class Session {
   private readonly calls = new Map<number, Call>()
   private idle: (() => void) | undefined
   private count = 0
+  private isStopping = false
+  /** The core is told nothing any more. */
   isStopped = false
 
   constructor(make: MakeCore, config: object, name: string, host: SessionHost) {
@@ -26,7 +28,7 @@ export class Session {
 
   /** One call of the app, and its one answer. */
   call(send: (core: Core, call: number) => void): Promise<CoreReply> {
-    if (this.isStopped) return Promise.reject(new StoppedError('The outbox was stopped.'))
+    if (this.isStopping) return Promise.reject(new StoppedError('The outbox was stopped.'))
     const call = ++this.count
     return new Promise((resolve, reject) => {
       this.calls.set(call, { resolve, reject })
@@ -45,9 +47,11 @@ export class Session {
 
   /** Ends it; calls without an answer fail. */
   async stop(patienceMs: number): Promise<void> {
-    if (this.isStopped) return
-    this.isStopped = true
+    if (this.isStopping) return
+    this.isStopping = true
+    // Until then, what attempts under way come to is told.
     await this.core.stop(patienceMs)
+    this.isStopped = true
     for (const call of this.calls.values()) {
       call.reject(new StoppedError('The outbox was stopped before it answered: the mutation may have been stored.'))
     }

@@ -374,3 +374,19 @@ test('fake timers of a test runner do not stop it', async () => {
     vi.useRealTimers()
   }
 })
+
+test('an attempt that ends while the outbox stops is told: it is not sent again', async () => {
+  const { createOutbox, memoryAdapter } = await import('../dist/index.js')
+  const storage = memoryAdapter()
+  const sent: string[] = []
+  const outbox = createOutbox({
+    name: 'stopping', storage,
+    mutators: { add: async ({ args }: Attempt<Todo>) => { await new Promise((resolve) => setTimeout(resolve, 100)); sent.push(args.id) } },
+  })
+  const receipt = await outbox.mutate.add({ id: '1', text: '' })
+  await outbox.dispose()
+  expect(await receipt.settled).toMatchObject({ status: 'committed' })
+  const next = outboxOf({ name: 'stopping', storage, mutators: { add: async (_: Attempt<Todo>) => { sent.push('again') } } })
+  await next.advance(60_000)
+  expect(sent).toEqual(['1'])
+})
