@@ -106,6 +106,10 @@ export function makeApi(load: LoadCore) {
         + `${JSON.stringify(name)}. For several outboxes at once there is createOutbox({ name, mutators }).`)
     }
     const engine = engineOf(name, options.storage, defaults.registry, load, realTime)
+    if (engine.registry !== defaults.registry) {
+      throw new AlreadyOpenError(`The outbox ${JSON.stringify(name)} is open with mutators of its own, by createOutbox: use what that gave `
+        + 'you, or another name.')
+    }
     defaults.engine = engine
     return started(engine, options)
   }
@@ -117,9 +121,10 @@ export function makeApi(load: LoadCore) {
 
   function createOutboxOn(platform: Platform, mutators: Mutators, rest: OutboxOptions): TypedOutbox<Mutators> {
     checkOptions(rest)
-    const registry = open.get(rest.name ?? DEFAULT_NAME)?.engine.registry ?? new Registry()
+    const name = rest.name ?? DEFAULT_NAME
+    const registry = name === DEFAULT_NAME ? defaults.registry : open.get(name)?.engine.registry ?? new Registry()
     registry.register(mutators)
-    const engine = engineOf(rest.name ?? DEFAULT_NAME, rest.storage, registry, load, platform)
+    const engine = engineOf(name, rest.storage, registry, load, platform)
     const handle = started(engine, rest)
     const transaction = (options: TransactionOptions) => {
       checkTransaction(options)

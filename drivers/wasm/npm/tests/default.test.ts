@@ -154,3 +154,18 @@ test('two outboxes share nothing; deleteOutbox leaves nothing', async () => {
   expect(again.getSnapshot().paused).toEqual([])
   await Promise.all([again.dispose(), b!.dispose()])
 })
+
+test('createOutbox under the default name is the default outbox; under another it keeps its own mutators', async () => {
+  const log: string[] = []
+  outbox.registerOfflineMutators({ add: async () => { log.push('default') } })
+  const typed = outbox.createOutbox({ mutators: { more: async () => { log.push('more') } }, leaderElection })
+  const executor = outbox.startOfflineExecutor({ leaderElection })
+  await (await outbox.createOfflineTransaction({ mutatorName: 'add' })({ id: '1' })).settled
+  await (await typed.mutate.more({ id: '1' })).settled
+  // An earlier page's item may have been sent as well.
+  expect(new Set(log)).toEqual(new Set(['default', 'more']))
+  await Promise.all([typed.dispose(), executor.dispose()])
+  const own = outbox.createOutbox({ name: 'own', mutators: { add: async () => { log.push('own') } }, leaderElection })
+  expect(() => outbox.startOfflineExecutor({ name: 'own' })).toThrow(/open with mutators of its own/)
+  await own.dispose()
+})
