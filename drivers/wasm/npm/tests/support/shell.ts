@@ -1,0 +1,34 @@
+// The app's shell, the page and the built package, past the network: as a service worker keeps it for an app that
+// starts offline. Only the to-dos go through the network.
+import { extname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+import type { BrowserContext } from '@playwright/test'
+
+const page = fileURLToPath(new URL('../page', import.meta.url))
+const built = fileURLToPath(new URL('../../dist', import.meta.url))
+const types: Record<string, string> = {
+  '.html': 'text/html',
+  '.js': 'text/javascript',
+  '.wasm': 'application/wasm',
+}
+
+export async function keepShell(context: BrowserContext): Promise<void> {
+  await context.route(isShell, (route) => {
+    const { pathname } = new URL(route.request().url())
+    const path = fileOf(pathname)
+    const contentType = types[extname(path)] ?? 'application/octet-stream'
+    // A sandboxed frame has an origin of its own.
+    return route.fulfill({ path, contentType, headers: { 'access-control-allow-origin': '*' } })
+  })
+}
+
+function isShell({ pathname }: URL): boolean {
+  return pathname !== '/todos'
+}
+
+/** The page lies under `/`, the package under `/outbox/`. */
+function fileOf(pathname: string): string {
+  if (pathname.startsWith('/outbox/')) return join(built, pathname.slice('/outbox/'.length))
+  return join(page, pathname === '/' ? 'index.html' : pathname)
+}
