@@ -5,6 +5,7 @@
 mod bench;
 mod steps;
 mod tools;
+mod web;
 
 use std::{
     env,
@@ -18,6 +19,7 @@ const HELP: &str = "\
 usage: cargo xtask <command>
 
   test              every check, then all tests: what a change must pass. Installs what is missing
+  npm               builds the npm package in drivers/wasm/npm
   bench [NAME]      the benchmarks (core, memory, sqlite; default all) and a table of figures and targets
   soak [--minutes M]
                     the simulator on fresh seeds, for M minutes (default 60)
@@ -48,6 +50,7 @@ fn run(args: &[&str]) -> Result<(), Failure> {
     env::set_current_dir(top()).map_err(|e| Failure(format!("cannot enter {}: {e}", top().display())))?;
     match args {
         ["test"] => test(),
+        ["npm"] => npm(),
         ["bench"] => bench::run(&bench::NAMES),
         ["bench", name] if bench::NAMES.contains(name) => bench::run(&[*name]),
         ["soak"] => soak("60"),
@@ -87,7 +90,17 @@ fn test() -> Result<(), Failure> {
     steps.run("doctests", &mut cargo(["test", "--workspace", "--doc", "--all-features"]))?;
     steps.run("simulator", &mut sim(["run", "--seeds", SEEDS, "--from", FROM]))?;
     steps.run("planted bugs", &mut sim(["mutants"]))?;
+    web::test_crate(&mut steps)?;
+    web::build_package(&mut steps)?;
+    web::test_package(&mut steps)?;
     steps.finish("tests", &mut cargo(["nextest", "run", "--workspace", "--all-features"]))
+}
+
+/// Builds the npm package, with what that needs.
+fn npm() -> Result<(), Failure> {
+    let mut steps = Steps::default();
+    tools::install_missing(&mut steps)?;
+    web::build_package(&mut steps)
 }
 
 /// The simulator's command, as `cargo sim` runs it.

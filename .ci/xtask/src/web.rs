@@ -1,0 +1,56 @@
+//! The browser driver's steps: the crate in Chromium, the npm package built from it, and who uses that.
+
+use std::{fs, path::Path, process::Command};
+
+use crate::{
+    steps::{Failure, Steps, cargo},
+    tools::{self, WASM},
+};
+
+/// The npm package.
+const PACKAGE: &str = "drivers/wasm/npm";
+/// Its suites in Chromium: of itself, and of projects that have installed it.
+const SUITES: &str = "drivers/wasm/npm/tests";
+
+/// The crate's own tests, in headless Chromium.
+pub(crate) fn test_crate(steps: &mut Steps) -> Result<(), Failure> {
+    let all = ["--all-targets", "--all-features", "--", "-D", "warnings"];
+    let mut clippy = cargo(["clippy", "-p", "outbox-wasm", "--target", WASM]);
+    steps.run("clippy of the wasm driver", clippy.args(all))?;
+    let mut test = cargo(["test", "-p", "outbox-wasm", "--target", WASM, "--all-features"]);
+    test.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", tools::wasm_bindgen("wasm-bindgen-test-runner")?);
+    test.env("CHROMEDRIVER", tools::CHROMEDRIVER);
+    steps.run("the wasm driver in Chromium", &mut test)
+}
+
+/// Builds the npm package.
+pub(crate) fn build_package(steps: &mut Steps) -> Result<(), Failure> {
+    install(steps, PACKAGE)?;
+    let mut build = npm(PACKAGE, &["run", "build"]);
+    steps.run("npm package", build.env("WASM_BINDGEN", tools::wasm_bindgen("wasm-bindgen")?))
+}
+
+/// The npm package's tests: in node, of its types, in a browser, and under bundlers.
+pub(crate) fn test_package(steps: &mut Steps) -> Result<(), Failure> {
+    steps.run("npm package: units", &mut npm(PACKAGE, &["test"]))?;
+    steps.run("npm package: types", &mut npm(PACKAGE, &["run", "types"]))?;
+    install(steps, SUITES)?;
+    steps.run("npm package: types of the suites", &mut npm(SUITES, &["run", "check"]))?;
+    steps.run("npm package in Chromium, and under bundlers", &mut npm(SUITES, &["test"]))
+}
+
+/// Installs what the lock file names, unless that is what is installed.
+fn install(steps: &mut Steps, folder: &str) -> Result<(), Failure> {
+    let changed =
+        |file: &str| fs::metadata(Path::new(folder).join(file)).and_then(|data| data.modified()).ok();
+    if changed("node_modules/.package-lock.json") > changed("package-lock.json") {
+        return Ok(());
+    }
+    steps.run("npm packages", &mut npm(folder, &["ci"]))
+}
+
+fn npm(folder: &str, args: &[&str]) -> Command {
+    let mut command = Command::new("npm");
+    command.args(["--prefix", folder]).args(args);
+    command
+}
