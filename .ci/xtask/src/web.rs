@@ -34,19 +34,22 @@ pub(crate) fn build_package(steps: &mut Steps) -> Result<(), Failure> {
 pub(crate) fn test_package(steps: &mut Steps) -> Result<(), Failure> {
     steps.run("npm package: units", &mut npm(PACKAGE, &["test"]))?;
     steps.run("npm package: types", &mut npm(PACKAGE, &["run", "types"]))?;
+    steps.run("npm package: publint and attw", &mut npm(PACKAGE, &["run", "lint"]))?;
     install(steps, SUITES)?;
     steps.run("npm package: types of the suites", &mut npm(SUITES, &["run", "check"]))?;
     steps.run("npm package in Chromium, and under bundlers", &mut npm(SUITES, &["test"]))
 }
 
-/// Installs what the lock file names, unless that is what is installed.
+/// Installs what the lock file names, unless that is what is installed: `npm ci` starts from nothing each time.
 fn install(steps: &mut Steps, folder: &str) -> Result<(), Failure> {
-    let changed =
-        |file: &str| fs::metadata(Path::new(folder).join(file)).and_then(|data| data.modified()).ok();
-    if changed("node_modules/.package-lock.json") > changed("package-lock.json") {
+    let lock = Path::new(folder).join("package-lock.json");
+    let installed = Path::new(folder).join("node_modules/.installed-lock.json");
+    let wanted = fs::read(&lock).map_err(|e| Failure(format!("cannot read {}: {e}", lock.display())))?;
+    if fs::read(&installed).is_ok_and(|installed| installed == wanted) {
         return Ok(());
     }
-    steps.run("npm packages", &mut npm(folder, &["ci"]))
+    steps.run("npm packages", &mut npm(folder, &["ci"]))?;
+    fs::write(&installed, wanted).map_err(|e| Failure(format!("cannot write {}: {e}", installed.display())))
 }
 
 fn npm(folder: &str, args: &[&str]) -> Command {
