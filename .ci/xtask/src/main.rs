@@ -20,6 +20,7 @@ usage: cargo xtask <command>
 
   test              every check, then all tests: what a change must pass. Installs what is missing
   npm               builds the npm package in drivers/wasm/npm
+  web               the part of `test` that is the browser driver's and the npm package's
   bench [NAME]      the benchmarks (core, memory, sqlite; default all) and a table of figures and targets
   soak [--minutes M]
                     the simulator on fresh seeds, for M minutes (default 60)
@@ -51,6 +52,7 @@ fn run(args: &[&str]) -> Result<(), Failure> {
     match args {
         ["test"] => test(),
         ["npm"] => npm(),
+        ["web"] => web(),
         ["bench"] => bench::run(&bench::NAMES),
         ["bench", name] if bench::NAMES.contains(name) => bench::run(&[*name]),
         ["soak"] => soak("60"),
@@ -90,9 +92,7 @@ fn test() -> Result<(), Failure> {
     steps.run("doctests", &mut cargo(["test", "--workspace", "--doc", "--all-features"]))?;
     steps.run("simulator", &mut sim(["run", "--seeds", SEEDS, "--from", FROM]))?;
     steps.run("planted bugs", &mut sim(["mutants"]))?;
-    web::test_crate(&mut steps)?;
-    web::build_package(&mut steps)?;
-    web::test_package(&mut steps)?;
+    web::test(&mut steps)?;
     steps.finish("tests", &mut cargo(["nextest", "run", "--workspace", "--all-features"]))
 }
 
@@ -101,6 +101,15 @@ fn npm() -> Result<(), Failure> {
     let mut steps = Steps::default();
     tools::install_missing(&mut steps)?;
     web::build_package(&mut steps)
+}
+
+/// The browser driver and the npm package, for who works on nothing else.
+fn web() -> Result<(), Failure> {
+    let mut steps = Steps::default();
+    tools::install_missing(&mut steps)?;
+    web::test(&mut steps)?;
+    steps.told();
+    Ok(())
 }
 
 /// The simulator's command, as `cargo sim` runs it.

@@ -41,11 +41,16 @@ impl Steps {
     /// # Errors
     /// As [`run`](Self::run).
     pub(crate) fn finish(self, name: &str, command: &mut Command) -> Result<(), Failure> {
+        self.told();
+        start_and_wait(name, command)
+    }
+
+    /// Says how long the steps took.
+    pub(crate) fn told(self) {
         println!("\n== so far");
         for (name, took) in self.done {
             println!("  {:>9}  {name}", took.map_or("not run".into(), seconds));
         }
-        start_and_wait(name, command)
     }
 
     /// Says that a step was not run for want of a tool.

@@ -12,8 +12,15 @@ const PACKAGE: &str = "drivers/wasm/npm";
 /// Its suites in Chromium: of itself, and of projects that have installed it.
 const SUITES: &str = "drivers/wasm/npm/tests";
 
+/// The crate, then the package that is built from it.
+pub(crate) fn test(steps: &mut Steps) -> Result<(), Failure> {
+    test_crate(steps)?;
+    build_package(steps)?;
+    test_package(steps)
+}
+
 /// The crate's own tests, in headless Chromium.
-pub(crate) fn test_crate(steps: &mut Steps) -> Result<(), Failure> {
+fn test_crate(steps: &mut Steps) -> Result<(), Failure> {
     let all = ["--all-targets", "--all-features", "--", "-D", "warnings"];
     let mut clippy = cargo(["clippy", "-p", "outbox-wasm", "--target", WASM]);
     steps.run("clippy of the wasm driver", clippy.args(all))?;
@@ -31,7 +38,7 @@ pub(crate) fn build_package(steps: &mut Steps) -> Result<(), Failure> {
 }
 
 /// The npm package's tests: in node, of its types, in a browser, and under bundlers.
-pub(crate) fn test_package(steps: &mut Steps) -> Result<(), Failure> {
+fn test_package(steps: &mut Steps) -> Result<(), Failure> {
     steps.run("npm package: units", &mut npm(PACKAGE, &["test"]))?;
     steps.run("npm package: types", &mut npm(PACKAGE, &["run", "types"]))?;
     steps.run("npm package: publint and attw", &mut npm(PACKAGE, &["run", "lint"]))?;
