@@ -9,6 +9,7 @@
  * | `failures` | failure records by age (`at`), found by `id` too |
  * | `log` | what changed, by change counter; at most `LOG_KEPT` transactions |
  * | `meta` | one record: store id, epoch, change counter, `through`, pause reasons |
+ * | `spare` | records to delete when the quota is used up: each that is missing is one more change |
  *
  * Seqs are counted in `meta`, in the transaction that uses them, and not by the key generator: so an aborted
  * transaction leaves no hole in any browser, and `through` outlives its row.
@@ -29,7 +30,9 @@ import { Plan } from './plan.js';
  */
 
 const VERSION = 1;
-const STORES = ['items', 'failures', 'log', 'meta'];
+const STORES = ['items', 'failures', 'log', 'meta', 'spare'];
+/** So many transactions in a row can count as changes without a put. */
+const SPARE = 64;
 /** The log's transactions: an older `since` is answered with everything. */
 const LOG_KEPT = 1024;
 const TRIM_EVERY = 64;
@@ -38,6 +41,9 @@ const THE_ONE = 0;
 
 /** With these a transaction is rolled back for certain, whenever they come. */
 const ROLLED_BACK = new Set(['ConstraintError', 'DataError', 'DataCloneError']);
+
+/** Writes that can be carried out by deletes alone. */
+const DELETES = new Set(['delete', 'remove', 'dismissFailure']);
 
 let askedToPersist = false;
 
@@ -50,7 +56,7 @@ export class IndexedDbStorage {
   #opening;
   #closed = false;
   #durability;
-  #persist;
+  #askToPersist;
 
   /**
    * @param {object} [options]
@@ -61,14 +67,14 @@ export class IndexedDbStorage {
    */
   constructor({ durability = 'strict', persist = true } = {}) {
     this.#durability = durability;
-    this.#persist = persist;
+    this.#askToPersist = persist;
   }
 
   /** @param {string} name */
   async open(name) {
     this.#name = name;
     await this.#connect();
-    if (this.#persist && !askedToPersist) {
+    if (this.#askToPersist && !askedToPersist) {
       askedToPersist = true;
       globalThis.navigator?.storage?.persist?.().catch(() => undefined); // a no costs nothing but safety
     }
@@ -77,10 +83,11 @@ export class IndexedDbStorage {
   /** @returns {Promise<Snapshot>} */
   acquire() {
     return this.#transact('readwrite', async (tx, commit) => {
-      const reads = [getMeta(tx), tx.objectStore('items').getAll(), tx.objectStore('failures').getAll()];
-      const [meta, rows, failures] = /** @type {[Meta, Row[], Failure[]]} */ (await all(reads));
+      const reads = [...getMeta(tx), tx.objectStore('items').getAll(), tx.objectStore('failures').getAll()];
+      const [stored, spare, rows, failures] = /** @type {[Meta, number, Row[], Failure[]]} */ (await all(reads));
+      const meta = current(stored, spare);
       meta.epoch += 1;
-      putMeta(tx, meta);
+      putMeta(tx, meta, spare);
       commit();
       return { ...numbers(meta), full: true, rows, failures };
     });
@@ -101,11 +108,27 @@ export class IndexedDbStorage {
   }
 
   /** @param {Fence | undefined} fence @param {readonly Write[]} writes @returns {Promise<Committed>} */
-  persist(fence, writes) {
+  async persist(fence, writes) {
+    try {
+      return await this.#persist(fence, writes, write);
+    } catch (error) {
+      // A quota that is used up refuses every put, but no transaction that only deletes: so a full disk drains.
+      const canDrain = /** @type {any} */ (error).code === 'full' && writes.every(({ op }) => DELETES.has(op));
+      if (!canDrain) throw error;
+      return this.#persist(fence, writes, writeDeletesAlone);
+    }
+  }
+
+  /**
+   * @param {Fence | undefined} fence @param {readonly Write[]} writes
+   * @param {(tx: IDBTransaction, plan: Plan, spare: number) => void} write
+   * @returns {Promise<Committed>}
+   */
+  #persist(fence, writes, write) {
     return this.#transact('readwrite', async (tx, commit) => {
-      const plan = await read(tx, fence, writes);
+      const { plan, spare } = await read(tx, fence, writes);
       const results = plan.carryOut(writes);
-      write(tx, plan);
+      write(tx, plan, spare);
       commit();
       return { results, change: plan.meta.change };
     });
@@ -214,6 +237,8 @@ function create(db) {
   /** @type {Meta} */
   const meta = { store, epoch: 0, change: 0, through: 0, failed: 0, logSince: 0, paused: [] };
   db.createObjectStore('meta').add(meta, THE_ONE);
+  const spare = db.createObjectStore('spare');
+  for (let key = 0; key < SPARE; key += 1) spare.add(0, key);
 }
 
 /**
@@ -287,10 +312,24 @@ function unavailable(error) {
 }
 
 /** @param {IDBTransaction} tx */
-const getMeta = (tx) => tx.objectStore('meta').get(THE_ONE);
+const getMeta = (tx) => [tx.objectStore('meta').get(THE_ONE), tx.objectStore('spare').count()];
 
-/** @param {IDBTransaction} tx @param {Meta} meta */
-const putMeta = (tx, meta) => tx.objectStore('meta').put(meta, THE_ONE);
+/**
+ * What is stored, and what was changed by deletes alone since; the log knows nothing of that.
+ * @param {Meta} stored @param {number} spare how many spare records are left
+ */
+function current(stored, spare) {
+  if (spare === SPARE) return stored;
+  const change = stored.change + SPARE - spare;
+  return { ...stored, change, logSince: change };
+}
+
+/** @param {IDBTransaction} tx @param {Meta} meta @param {number} spare how many spare records are left */
+function putMeta(tx, meta, spare) {
+  tx.objectStore('meta').put(meta, THE_ONE);
+  // They are used up from the last one on.
+  for (let key = spare; key < SPARE; key += 1) tx.objectStore('spare').add(0, key);
+}
 
 /** @param {Meta} meta */
 const numbers = ({ store, epoch, change, through, paused }) => ({ store, epoch, change, through, paused });
@@ -306,7 +345,8 @@ function all(requests) {
 
 /** @param {IDBTransaction} tx @param {Fence | undefined} fence @returns {Promise<Meta>} */
 async function metaOf(tx, fence) {
-  const [meta] = await all([getMeta(tx)]);
+  const [stored, spare] = await all(getMeta(tx));
+  const meta = current(stored, spare);
   checkFence(meta, fence);
   return meta;
 }
@@ -367,7 +407,7 @@ async function read(tx, fence, writes) {
   const items = tx.objectStore('items');
   const ids = items.index('id');
   const failureIds = tx.objectStore('failures').index('id');
-  const requests = [getMeta(tx)];
+  const requests = getMeta(tx);
   /** @type {((plan: Plan, result: any) => void)[]} */
   const takers = [];
   /** @param {IDBRequest} request @param {(plan: Plan, result: any) => void} take */
@@ -413,15 +453,16 @@ async function read(tx, fence, writes) {
         break;
     }
   }
-  const [meta, ...results] = await all(requests);
+  const [stored, spare, ...results] = await all(requests);
+  const meta = current(stored, spare);
   checkFence(meta, fence);
   const plan = new Plan(meta);
   takers.forEach((take, index) => take(plan, results[index]));
-  return plan;
+  return { plan, spare };
 }
 
-/** The second round. @param {IDBTransaction} tx @param {Plan} plan */
-function write(tx, plan) {
+/** The second round. @param {IDBTransaction} tx @param {Plan} plan @param {number} spare */
+function write(tx, plan, spare) {
   const { meta } = plan;
   const items = tx.objectStore('items');
   const failures = tx.objectStore('failures');
@@ -437,7 +478,15 @@ function write(tx, plan) {
     meta.logSince = meta.change - LOG_KEPT;
     log.delete(IDBKeyRange.upperBound(meta.logSince));
   }
-  putMeta(tx, meta);
+  putMeta(tx, meta, spare);
+}
+
+/** The second round when nothing can be put. @param {IDBTransaction} tx @param {Plan} plan @param {number} spare */
+function writeDeletesAlone(tx, plan, spare) {
+  if (spare === 0) throw storageFailure('full', 'the quota of this site is used up; nothing was written');
+  for (const seq of plan.deleted) tx.objectStore('items').delete(seq);
+  for (const at of plan.failuresDeleted) tx.objectStore('failures').delete(at);
+  tx.objectStore('spare').delete(spare - 1);
 }
 
 /**
