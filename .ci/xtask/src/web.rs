@@ -47,7 +47,7 @@ fn test_package(steps: &mut Steps) -> Result<(), Failure> {
     steps.run("npm package in Chromium, and under bundlers", &mut npm(SUITES, &["test"]))
 }
 
-/// Installs what the lock file names, unless that is what is installed: `npm ci` starts from nothing each time.
+/// Installs what the lock file names, unless that is installed: `npm ci` starts from nothing each time.
 fn install(steps: &mut Steps, folder: &str) -> Result<(), Failure> {
     let lock = Path::new(folder).join("package-lock.json");
     let installed = Path::new(folder).join("node_modules/.installed-lock.json");
