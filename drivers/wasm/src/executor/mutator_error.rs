@@ -10,8 +10,8 @@ use crate::store::message;
 /// Why an attempt failed. Its class decides what becomes of the item; the text never does (R12).
 ///
 /// Every error converts into it by `?`, as [`Class::Server`]: it is tried again. What no answer came for
-/// is to be said: [`MutatorError::transport`]. Only [`MutatorError::non_retriable`] drops an item, so nothing is
-/// dropped by accident.
+/// is to be said: [`MutatorError::transport`]. Only [`MutatorError::non_retriable`] drops an item, so
+/// nothing is dropped by accident.
 ///
 /// Name and message are stored with the item (at most 1 KiB): keep tokens out of them (R25).
 #[derive(Clone, Debug, PartialEq, Eq)]
