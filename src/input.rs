@@ -9,7 +9,7 @@ use crate::{
     config::MutatorConfig,
     error::HookError,
     item::{AttemptId, Class, Draft, ItemId, Outcome, Seq, SerializedError},
-    json::Json,
+    json::{self, Json},
     storage::{Committed, OpId, Snapshot, StorageError, StoreId},
 };
 
@@ -173,6 +173,7 @@ pub enum AttemptOutcome {
     /// The server has it.
     Success {
         /// What the mutator returned.
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "json::that_is_there")]
         result: Option<Json>,
     },
     /// It failed.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, de::Visitor};
 
 use crate::{
     error::InputError,
-    json::Json,
+    json::{self, Json},
     keys::Key,
     storage::{Fence, StoreId},
     time::Timestamp,
@@ -267,6 +267,7 @@ pub enum Outcome {
     Committed {
         /// What the mutator returned; `None` if it returned nothing, or the value was over 64 KiB or is
         /// not known in this replica (R29).
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "json::that_is_there")]
         result: Option<Json>,
     },
     /// Refused for good (R15, R16); a failure record keeps it until the app dismisses it.

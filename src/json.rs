@@ -115,6 +115,12 @@ impl<'de> Deserialize<'de> for Json {
     }
 }
 
+/// For `deserialize_with` of an optional field that is left out if there is none: a `null` that is there is
+/// the value `null`, which serde takes for none.
+pub(crate) fn that_is_there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Json>, D::Error> {
+    Json::deserialize(deserializer).map(Some)
+}
+
 /// Walks over valid text; parses nothing.
 pub(crate) struct Fields<'a> {
     text: &'a str,

@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use outbox::{Effect, Recording, Timestamp, replay, storage::StorageError};
+use outbox::{AttemptOutcome, Effect, Json, Outcome, Recording, Timestamp, replay, storage::StorageError};
 
 /// Two replicas, jitter, a hook, faults and a takeover: a bit of everything.
 fn an_eventful_day() -> World {
@@ -86,6 +86,18 @@ fn effects_survive_serde_too() {
         let text = serde_json::to_string(effect).expect("plain data");
         let read: Effect = serde_json::from_str(&text).expect("our own text");
         assert_eq!(&read, effect);
+    }
+}
+
+#[test]
+fn a_result_of_null_is_not_taken_for_none() {
+    for result in [None, Some(Json::null())] {
+        let outcome = AttemptOutcome::Success { result: result.clone() };
+        let text = serde_json::to_string(&outcome).expect("plain data");
+        assert_eq!(serde_json::from_str::<AttemptOutcome>(&text).expect("our own text"), outcome);
+        let outcome = Outcome::Committed { result };
+        let text = serde_json::to_string(&outcome).expect("plain data");
+        assert_eq!(serde_json::from_str::<Outcome>(&text).expect("our own text"), outcome);
     }
 }
 

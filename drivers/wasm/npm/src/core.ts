@@ -89,7 +89,7 @@ export interface CoreItem {
 export type CorePlace = { stored: number } | { writing: number }
 
 /** The core's `Outcome`. */
-export type CoreOutcome = { committed: { result: unknown } } | { dropped: { error: SerializedError } }
+export type CoreOutcome = { committed: { result?: unknown } } | { dropped: { error: SerializedError } }
   | { squashed: { into: string } } | 'removed' | 'gone'
 
 /** The core's `ViewChange`. */

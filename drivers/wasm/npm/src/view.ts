@@ -205,7 +205,7 @@ export function publicItem(item: CoreItem): Item {
 
 export function outcomeOf(outcome: CoreOutcome): Outcome {
   if (typeof outcome === 'string') return { kind: outcome }
-  if ('committed' in outcome) return { kind: 'committed', result: (outcome.committed.result ?? undefined) as never }
+  if ('committed' in outcome) return { kind: 'committed', result: outcome.committed.result as never }
   if ('dropped' in outcome) return { kind: 'dropped', error: outcome.dropped.error }
   return { kind: 'squashed', into: outcome.squashed.into }
 }
