@@ -1,5 +1,6 @@
 //! Golden stories: over IndexedDB, with Web Locks and a browser's clock, the effects are those of the
-//! simulator, one for one. `sim/tests/golden.rs` tells what they are about and pins them in `snapshots/golden_*.snap`.
+//! simulator, one for one. `sim/tests/golden.rs` tells what they are about, and pins them in
+//! `snapshots/golden_*.snap`.
 
 #![cfg(target_arch = "wasm32")]
 
