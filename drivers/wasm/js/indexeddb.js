@@ -9,7 +9,7 @@
  * | `failures` | failure records by age (`at`), found by `id` too |
  * | `log` | what changed, by change counter; at most `LOG_KEPT` transactions |
  * | `meta` | one record: store id, epoch, change counter, `through`, pause reasons |
- * | `spare` | records to delete when the quota is used up: each that is missing is one more change |
+ * | `spare` | records to delete when the quota is used up: each that is missing is one more change, or epoch |
  *
  * Seqs are counted in `meta`, in the transaction that uses them, and not by the key generator: so an aborted
  * transaction leaves no hole in any browser, and `through` outlives its row.
@@ -27,12 +27,15 @@ import { Plan } from './plan.js';
  * @typedef {import('./plan.js').Row} Row
  * @typedef {import('./plan.js').Failure} Failure
  * @typedef {import('./plan.js').Change} Change
+ * @typedef {{ changes: number, epochs: number }} Spare how many spare records are left of each kind
  */
 
 const VERSION = 1;
 const STORES = ['items', 'failures', 'log', 'meta', 'spare'];
-/** So many transactions in a row can count as changes without a put. */
-const SPARE = 64;
+/** So many transactions in a row can count as changes without a put: their keys are 0 and up. */
+const SPARE_CHANGES = 64;
+/** So many takeovers in a row can raise the epoch without a put: their keys are those that follow. */
+const SPARE_EPOCHS = 16;
 /** The log's transactions: an older `since` is answered with everything. */
 const LOG_KEPT = 1024;
 const TRIM_EVERY = 64;
@@ -82,12 +85,17 @@ export class IndexedDbStorage {
 
   /** @returns {Promise<Snapshot>} */
   acquire() {
+    return unlessFull(() => this.#acquire(putMeta), () => this.#acquire(raiseEpochByDelete));
+  }
+
+  /** @param {(tx: IDBTransaction, meta: Meta, spare: Spare) => void} raise @returns {Promise<Snapshot>} */
+  #acquire(raise) {
     return this.#transact('readwrite', async (tx, commit) => {
       const reads = [...getMeta(tx), tx.objectStore('items').getAll(), tx.objectStore('failures').getAll()];
-      const [stored, spare, rows, failures] = /** @type {[Meta, number, Row[], Failure[]]} */ (await all(reads));
-      const meta = current(stored, spare);
+      const [stored, keys, rows, failures] = /** @type {[Meta, number[], Row[], Failure[]]} */ (await all(reads));
+      const { meta, spare } = current(stored, keys);
       meta.epoch += 1;
-      putMeta(tx, meta, spare);
+      raise(tx, meta, spare);
       commit();
       return { ...numbers(meta), full: true, rows, failures };
     });
@@ -108,20 +116,15 @@ export class IndexedDbStorage {
   }
 
   /** @param {Fence | undefined} fence @param {readonly Write[]} writes @returns {Promise<Committed>} */
-  async persist(fence, writes) {
-    try {
-      return await this.#persist(fence, writes, write);
-    } catch (error) {
-      // A quota that is used up refuses every put, but no transaction that only deletes: so a full disk drains.
-      const canDrain = /** @type {any} */ (error).code === 'full' && writes.every(({ op }) => DELETES.has(op));
-      if (!canDrain) throw error;
-      return this.#persist(fence, writes, writeDeletesAlone);
-    }
+  persist(fence, writes) {
+    const attempt = () => this.#persist(fence, writes, write);
+    if (!writes.every(({ op }) => DELETES.has(op))) return attempt();
+    return unlessFull(attempt, () => this.#persist(fence, writes, writeDeletesAlone));
   }
 
   /**
    * @param {Fence | undefined} fence @param {readonly Write[]} writes
-   * @param {(tx: IDBTransaction, plan: Plan, spare: number) => void} write
+   * @param {(tx: IDBTransaction, plan: Plan, spare: Spare) => void} write
    * @returns {Promise<Committed>}
    */
   #persist(fence, writes, write) {
@@ -238,7 +241,23 @@ function create(db) {
   const meta = { store, epoch: 0, change: 0, through: 0, failed: 0, logSince: 0, paused: [] };
   db.createObjectStore('meta').add(meta, THE_ONE);
   const spare = db.createObjectStore('spare');
-  for (let key = 0; key < SPARE; key += 1) spare.add(0, key);
+  for (let key = 0; key < SPARE_CHANGES + SPARE_EPOCHS; key += 1) spare.add(0, key);
+}
+
+/**
+ * A quota that is used up refuses every put, but no transaction that only deletes: so a full disk drains (R5).
+ * @template T
+ * @param {() => Promise<T>} work
+ * @param {() => Promise<T>} byDeletes the same, with no put in it
+ * @returns {Promise<T>}
+ */
+async function unlessFull(work, byDeletes) {
+  try {
+    return await work();
+  } catch (error) {
+    if (/** @type {any} */ (error).code !== 'full') throw error;
+    return byDeletes();
+  }
 }
 
 /**
@@ -290,12 +309,16 @@ function transaction(db, mode, durability, work) {
  */
 function aborted(error, committing) {
   if (error?.name === 'QuotaExceededError') {
-    return storageFailure('full', 'the quota of this site is used up; nothing was written', error);
+    return quotaUsedUp(error);
   }
   if (error && ROLLED_BACK.has(error.name)) return unavailable(error);
   if (!committing) return new Lost(error);
   return storageFailure('unknown', 'the connection was lost during a commit: it may have been stored', error);
 }
+
+/** @param {unknown} [cause] */
+const quotaUsedUp = (cause) =>
+  storageFailure('full', 'the quota of this site is used up; nothing was written', cause);
 
 /** @param {any} error */
 function unavailable(error) {
@@ -312,23 +335,36 @@ function unavailable(error) {
 }
 
 /** @param {IDBTransaction} tx */
-const getMeta = (tx) => [tx.objectStore('meta').get(THE_ONE), tx.objectStore('spare').count()];
+const getMeta = (tx) => [tx.objectStore('meta').get(THE_ONE), tx.objectStore('spare').getAllKeys()];
 
 /**
  * What is stored, and what was changed by deletes alone since; the log knows nothing of that.
- * @param {Meta} stored @param {number} spare how many spare records are left
+ * @param {Meta} stored @param {number[]} keys of the spare records that are left
+ * @returns {{ meta: Meta, spare: Spare }}
  */
-function current(stored, spare) {
-  if (spare === SPARE) return stored;
-  const change = stored.change + SPARE - spare;
-  return { ...stored, change, logSince: change };
+function current(stored, keys) {
+  const changes = keys.filter((key) => key < SPARE_CHANGES).length;
+  const spare = { changes, epochs: keys.length - changes };
+  const meta = { ...stored, epoch: stored.epoch + SPARE_EPOCHS - spare.epochs };
+  if (spare.changes < SPARE_CHANGES) {
+    meta.change += SPARE_CHANGES - spare.changes;
+    meta.logSince = meta.change;
+  }
+  return { meta, spare };
 }
 
-/** @param {IDBTransaction} tx @param {Meta} meta @param {number} spare how many spare records are left */
+/** @param {IDBTransaction} tx @param {Meta} meta @param {Spare} spare */
 function putMeta(tx, meta, spare) {
   tx.objectStore('meta').put(meta, THE_ONE);
   // They are used up from the last one on.
-  for (let key = spare; key < SPARE; key += 1) tx.objectStore('spare').add(0, key);
+  for (let key = spare.changes; key < SPARE_CHANGES; key += 1) tx.objectStore('spare').add(0, key);
+  for (let key = spare.epochs; key < SPARE_EPOCHS; key += 1) tx.objectStore('spare').add(0, SPARE_CHANGES + key);
+}
+
+/** @param {IDBTransaction} tx @param {Meta} _meta @param {Spare} spare */
+function raiseEpochByDelete(tx, _meta, spare) {
+  if (spare.epochs === 0) throw quotaUsedUp();
+  tx.objectStore('spare').delete(SPARE_CHANGES + spare.epochs - 1);
 }
 
 /** @param {Meta} meta */
@@ -345,8 +381,8 @@ function all(requests) {
 
 /** @param {IDBTransaction} tx @param {Fence | undefined} fence @returns {Promise<Meta>} */
 async function metaOf(tx, fence) {
-  const [stored, spare] = await all(getMeta(tx));
-  const meta = current(stored, spare);
+  const [stored, keys] = await all(getMeta(tx));
+  const { meta } = current(stored, keys);
   checkFence(meta, fence);
   return meta;
 }
@@ -453,15 +489,15 @@ async function read(tx, fence, writes) {
         break;
     }
   }
-  const [stored, spare, ...results] = await all(requests);
-  const meta = current(stored, spare);
+  const [stored, keys, ...results] = await all(requests);
+  const { meta, spare } = current(stored, keys);
   checkFence(meta, fence);
   const plan = new Plan(meta);
   takers.forEach((take, index) => take(plan, results[index]));
   return { plan, spare };
 }
 
-/** The second round. @param {IDBTransaction} tx @param {Plan} plan @param {number} spare */
+/** The second round. @param {IDBTransaction} tx @param {Plan} plan @param {Spare} spare */
 function write(tx, plan, spare) {
   const { meta } = plan;
   const items = tx.objectStore('items');
@@ -481,12 +517,12 @@ function write(tx, plan, spare) {
   putMeta(tx, meta, spare);
 }
 
-/** The second round when nothing can be put. @param {IDBTransaction} tx @param {Plan} plan @param {number} spare */
+/** The second round when nothing can be put. @param {IDBTransaction} tx @param {Plan} plan @param {Spare} spare */
 function writeDeletesAlone(tx, plan, spare) {
-  if (spare === 0) throw storageFailure('full', 'the quota of this site is used up; nothing was written');
+  if (spare.changes === 0) throw quotaUsedUp();
   for (const seq of plan.deleted) tx.objectStore('items').delete(seq);
   for (const at of plan.failuresDeleted) tx.objectStore('failures').delete(at);
-  tx.objectStore('spare').delete(spare - 1);
+  tx.objectStore('spare').delete(spare.changes - 1);
 }
 
 /**

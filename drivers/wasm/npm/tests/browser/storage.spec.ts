@@ -27,6 +27,9 @@ test('a full disk refuses a write by name, without a trace, and what is stored s
     expect(refusal).toMatchObject({ error: 'StorageError', code: 'full' })
     await tab.hasPending(...stored)
 
+    // Who leads after a reload raises the epoch, though nothing can be put.
+    await tab.reload()
+    await tab.hasPending(...stored)
     await context.setOffline(false)
     await world.server.hasTaken(...stored)
     await tab.hasPending()
