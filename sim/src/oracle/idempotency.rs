@@ -151,11 +151,13 @@ impl Idempotency {
         Ok(())
     }
 
-    /// Remembers who was squashed into whom: their outcome is the survivor's.
+    /// Remembers who was squashed into whom: their outcome is the survivor's. What the store did counts, as
+    /// these writes may have been refused, and another leader's not.
     fn squashes(&mut self, facts: &Facts, writes: &[Write]) {
         for write in writes {
-            if let Write::Delete { seq, outcome: Outcome::Squashed { into } } = write
-                && let Some(Gone { row, how: How::Deleted(Outcome::Squashed { .. }), .. }) = facts.gone(*seq)
+            if let Write::Delete { seq, .. } = write
+                && let Some(Gone { row, how: How::Deleted(Outcome::Squashed { into }), .. }) =
+                    facts.gone(*seq)
                 && let Some(id) = row.id()
             {
                 self.squashed.insert(id.clone(), into.clone());
