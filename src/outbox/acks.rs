@@ -128,6 +128,7 @@ impl Outbox {
                 if result == WriteResult::Missing {
                     return self.missing(seq, Some(Outcome::Removed), fx);
                 }
+                self.journal.unclaimed.take_if(|unclaimed| *unclaimed == seq);
                 done.changed(seq);
                 let claim = if mutant!(AckMatchedByItem) {
                     self.entries.get(seq).map(|entry| entry.item.retry_count)

@@ -190,9 +190,10 @@ impl Outbox {
         }
         Self::view(fx, ViewChange::Left { place: Place::Stored(seq), outcome: Some(outcome.clone()) });
         Self::notify(fx, Event::Settled { id: entry.item.id.clone(), seq, outcome });
-        if self.journal.unclaimed == Some(seq) {
+        if self.journal.unclaimed.take_if(|unclaimed| *unclaimed == seq).is_some()
+            && core::mem::take(&mut self.journal.full)
+        {
             // Its delete may have made room for claims: they are tried again at once (R5).
-            self.journal.unclaimed = None;
             self.journal.retry.put = Retry::default();
             self.reconsider_every_head();
         }

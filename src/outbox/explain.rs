@@ -67,7 +67,7 @@ impl Outbox {
             Send::No if !self.online => {
                 Blocked { reason: Reason::Offline, until: Some(self.probe_at).filter(|&at| at > self.now) }
             }
-            _ if self.journal.unclaimed.is_some() => blocked(Reason::StoreFull),
+            _ if self.journal.full => blocked(Reason::StoreFull),
             Send::Yes | Send::Probe if !self.slots.has_room(self.now, entry.failed_before()) => {
                 Blocked { reason: Reason::Concurrency, until: self.slots.ages_at(self.now) }
             }

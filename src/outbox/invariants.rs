@@ -30,6 +30,7 @@ impl Outbox {
         self.check_queues();
         self.check_lanes();
         assert!(self.journal.unclaimed.is_none_or(|seq| self.entries.contains(seq)));
+        assert!(!self.journal.full || self.journal.unclaimed.is_some(), "a full store drains (R5)");
         assert!(self.sleep.is_none_or(|at| at > self.now), "no timer in the past is asked for (R31)");
     }
 

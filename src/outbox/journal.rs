@@ -62,7 +62,9 @@ pub(super) struct Journal {
     /// Since when the store has answered nothing but failures.
     pub(super) failing_since: Option<Timestamp>,
     pub(super) told_failing: bool,
-    /// The one item that may be sent unclaimed because the store is full (R5).
+    /// Claims are refused for want of space: but for one item, none is sent (R5).
+    pub(super) full: bool,
+    /// That one item, until it is gone or written: a write that has room says nothing of the next one.
     pub(super) unclaimed: Option<Seq>,
 
     // Memory that the next transaction uses again; both are empty in between.
@@ -378,7 +380,7 @@ impl Journal {
         self.buries.clear();
         self.puts.clear();
         self.answer = None;
-        self.unclaimed = None;
+        (self.full, self.unclaimed) = (false, None);
         self.want.verify.clear();
         self.retry = Retries::default();
     }

@@ -236,7 +236,7 @@ impl Outbox {
 
     /// Starts what may be started, in the order it became runnable (R8).
     pub(super) fn pump(&mut self, fx: &mut Effects) {
-        if self.journal.unclaimed.is_some() {
+        if self.journal.full {
             self.pump_unclaimed();
             return self.ask_hook(fx);
         }
@@ -305,7 +305,7 @@ impl Outbox {
     /// Whether an item enqueued now would be sent at once: then its insert is its claim too (R2).
     pub(super) fn can_be_born_claimed(&self, item: &Item) -> bool {
         let open = || self.may_send() == Send::Yes && self.slots.has_room(self.now, false);
-        let calm = !self.journal.separate && self.journal.unclaimed.is_none() && !self.queues.has_ready();
+        let calm = !self.journal.separate && !self.journal.full && !self.queues.has_ready();
         let barrier_ahead = || if item.barrier { !self.is_empty() } else { !self.barriers.is_empty() };
         let free = |lane| !self.lanes.is_occupied(lane);
         // Last, as it looks at all that is being written; if all else holds, that is little.
@@ -378,19 +378,22 @@ impl Outbox {
 
     /// No claim can be written: of those waiting, one may be sent after a fenced read; the others go back.
     pub(super) fn send_one_unclaimed(&mut self) {
-        if self.journal.unclaimed.is_some() {
+        if self.journal.full {
             return;
         }
         let is_claiming = |seq: &Seq| {
             self.entries.get(*seq).is_some_and(|entry| matches!(entry.stage, Stage::Claiming { .. }))
         };
         let claiming: Vec<Seq> = self.slots.stored().filter(is_claiming).collect();
-        let Some((&chosen, others)) = claiming.split_first() else { return };
-        sometimes!(SentUnclaimed);
-        self.journal.unclaimed = Some(chosen);
-        self.verify(chosen);
-        for &seq in others {
-            self.unclaim(seq);
+        let Some(chosen) = self.journal.unclaimed.or(claiming.first().copied()) else { return };
+        (self.journal.full, self.journal.unclaimed) = (true, Some(chosen));
+        for seq in claiming {
+            if seq == chosen {
+                sometimes!(SentUnclaimed);
+                self.verify(seq);
+            } else {
+                self.unclaim(seq);
+            }
         }
     }
 
@@ -414,7 +417,8 @@ impl Outbox {
 
     /// Claims can be written again: the one that was to go without, and has not gone yet, is claimed (R2).
     pub(super) fn claim_the_unclaimed(&mut self) {
-        let Some(seq) = self.journal.unclaimed.take() else { return };
+        let full = core::mem::take(&mut self.journal.full);
+        let Some(seq) = self.journal.unclaimed.filter(|_| full) else { return };
         if matches!(self.entries.get(seq), Some(entry) if entry.stage == Stage::Verifying) {
             self.journal.want.verify.remove(&seq);
             self.set_stage(seq, Stage::Claiming { requested: self.now });
