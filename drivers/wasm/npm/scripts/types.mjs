@@ -1,16 +1,36 @@
-// Checks the type tests against the built declarations, with the oldest TypeScript we support and the newest.
+// Checks the type tests, and the examples in README and guides, against the built declarations, with the oldest
+// TypeScript we support and the newest.
 
 import { execFileSync } from 'node:child_process'
+import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const here = dirname(dirname(fileURLToPath(import.meta.url)))
+
+/** Each example becomes a module of its own. `tsconfig.json` beside them is the type tests' own. */
+function writeExamples(folder) {
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(folder, { recursive: true })
+  const texts = ['README.md', ...readdirSync(join(here, 'guides')).map((name) => `guides/${name}`)]
+  for (const text of texts) {
+    const examples = readFileSync(join(here, text), 'utf8').matchAll(/^```(tsx?)\n(.*?)^```$/gms)
+    for (const [index, [, extension, code]] of [...examples].entries()) {
+      writeFileSync(join(folder, `${text.replace('/', '-')}-${index + 1}.${extension}`), `${code}\nexport {}\n`)
+    }
+  }
+  writeFileSync(join(folder, 'given.d.ts'), 'declare const userId: string\n')
+  const config = { extends: '../../tests/types/tsconfig.json', include: ['*'], exclude: [] }
+  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config))
+}
+
+writeExamples(join(here, 'target/examples'))
 let failed = 0
 for (const typescript of ['typescript-5.4', 'typescript', 'typescript-next']) {
-  for (const project of ['tsconfig.json', 'tsconfig.register.json']) {
+  for (const project of ['tests/types/tsconfig.json', 'tests/types/tsconfig.register.json', 'target/examples/tsconfig.json']) {
     const compiler = join(here, 'node_modules', typescript, 'bin/tsc')
     try {
-      execFileSync(process.execPath, [compiler, '-p', join(here, 'tests/types', project)], { stdio: 'inherit' })
+      execFileSync(process.execPath, [compiler, '-p', join(here, project)], { stdio: 'inherit' })
       console.log(`ok: ${typescript} ${project}`)
     } catch {
       failed += 1
