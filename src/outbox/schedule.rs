@@ -426,13 +426,15 @@ impl Outbox {
         }
     }
 
-    /// While the store is full only that one item may be tried again; the next follows its delete.
+    /// While the store is full only that one item may be tried again, in its turn (R8); the next follows its
+    /// delete.
     fn pump_unclaimed(&mut self) {
         let Some(seq) = self.journal.unclaimed else { return };
-        let runnable =
-            matches!(self.entries.get(seq), Some(entry) if matches!(entry.queued, Queued::Ready(_)));
-        if runnable && self.may_send() == Send::Yes {
-            self.slots.take(Place::Stored(seq), self.now, true, false);
+        let Some(entry) = self.entries.get(seq) else { return };
+        let failed = entry.failed_before();
+        let is_ready = matches!(entry.queued, Queued::Ready(_)) && self.slots.has_room(self.now, failed);
+        if is_ready && self.may_send() == Send::Yes {
+            self.slots.take(Place::Stored(seq), self.now, failed, false);
             self.claim(seq);
             self.verify(seq);
         }
