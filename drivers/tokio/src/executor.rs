@@ -2,22 +2,17 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use outbox::{
-    Blocked, CallId, Event, FailureRecord, Input, Item, ItemId, Json, Key, Outbox, Registry, Trigger, View,
-};
+use futures_channel::oneshot;
+use outbox::{Blocked, CallId, Event, FailureRecord, Input, Item, ItemId, Outbox, Registry, Trigger, View};
+use outbox_driver::{Answer, EnqueueOptions, ExecutorError, Handle};
 use serde::Serialize;
-use tokio::{
-    sync::{broadcast, oneshot},
-    time::Instant,
-};
+use tokio::{sync::broadcast, time::Instant};
 use uuid::Uuid;
 
 use crate::{
     builder::Builder,
-    engine::{Engine, Stopped, waiters::Answer},
-    error::ExecutorError,
+    engine::{Engine, Stopped},
     events::Events,
-    handle::Handle,
     live::Live,
 };
 
@@ -36,48 +31,6 @@ struct Shared {
     engine: Arc<Engine>,
     /// Weak, so that streams of events end with the engine.
     events: broadcast::WeakSender<Event>,
-}
-
-/// What an enqueue may say beside mutator and args.
-#[derive(Clone, Debug, Default)]
-#[must_use]
-pub struct EnqueueOptions {
-    id: Option<ItemId>,
-    key: Option<Key>,
-    idempotency_key: Option<String>,
-    metadata: Option<Json>,
-}
-
-impl EnqueueOptions {
-    /// Nothing but the defaults.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// The item's id, instead of a new UUID. Enqueuing it again while it is stored is refused as a
-    /// duplicate, so an app that names its items can repeat an enqueue safely.
-    pub fn id(mut self, id: ItemId) -> Self {
-        self.id = Some(id);
-        self
-    }
-
-    /// The key, before the mutator's and the key extractor's (R7).
-    pub fn key(mut self, key: Key) -> Self {
-        self.key = Some(key);
-        self
-    }
-
-    /// The idempotency key, instead of one made if the mutator asks for it (R21).
-    pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
-        self.idempotency_key = Some(key.into());
-        self
-    }
-
-    /// An object to keep with the item.
-    pub fn metadata(mut self, metadata: Json) -> Self {
-        self.metadata = Some(metadata);
-        self
-    }
 }
 
 impl Executor {
@@ -119,12 +72,7 @@ impl Executor {
         args: &A,
         options: EnqueueOptions,
     ) -> Result<Handle, ExecutorError> {
-        let EnqueueOptions { id, key, idempotency_key, metadata } = options;
-        let id = id.map_or_else(new_id, Ok)?;
-        let mut draft = self.shared.registry.draft(id, mutator, Json::from_value(args)?)?;
-        draft.key = key.or(draft.key);
-        draft.idempotency_key = idempotency_key;
-        draft.metadata = metadata;
+        let draft = options.draft(&self.shared.registry, mutator, args, new_id)?;
         match self.call(|call| Input::Enqueue { call, draft }).await? {
             Answer::Enqueued { id, outcome } => Ok(Handle::new(id, outcome)),
             Answer::Done(_) => unreachable!("an enqueue is answered by its place or an error"),

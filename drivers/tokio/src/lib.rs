@@ -63,7 +63,6 @@ mod engine;
 mod error;
 mod events;
 mod executor;
-mod handle;
 #[cfg(feature = "http")]
 pub mod http;
 mod live;
@@ -74,13 +73,13 @@ pub mod store;
 pub use attempt::Attempt;
 pub use builder::Builder;
 pub use engine::Stopped;
-pub use error::{ExecutorError, StartError, WaitError};
+pub use error::StartError;
 pub use events::{Events, Lagged};
-pub use executor::{EnqueueOptions, Executor};
-pub use handle::{Handle, Settled};
+pub use executor::Executor;
 pub use live::Live;
 pub use mutator_error::MutatorError;
 pub use outbox;
+pub use outbox_driver::{EnqueueOptions, ExecutorError, Handle, Settled, WaitError};
 
 /// The README's examples, run as doctests.
 #[cfg(doctest)]

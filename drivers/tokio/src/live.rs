@@ -8,9 +8,10 @@ use std::{
 };
 
 use outbox::{Outbox, View, ViewChange};
+use outbox_driver::ExecutorError;
 use tokio::sync::{Notify, watch};
 
-use crate::{engine::Watcher, error::ExecutorError};
+use crate::engine::Watcher;
 
 /// The optimistic state of an app, kept up to date while this lives; complete from the start, before any
 /// network (R22).

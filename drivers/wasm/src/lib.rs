@@ -24,10 +24,10 @@ mod web;
 
 pub use engine::Stopped;
 pub use executor::{
-    AbortSignal, Attempt, Builder, EnqueueOptions, Events, Executor, ExecutorError, Handle, Lagged,
-    LeaderElection, Live, MutatorError, Settled, StartError, WaitError,
+    AbortSignal, Attempt, Builder, Events, Executor, Lagged, LeaderElection, Live, MutatorError, StartError,
 };
 pub use leadership::ElectionPort;
 pub use outbox;
+pub use outbox_driver::{EnqueueOptions, ExecutorError, Handle, Settled, WaitError};
 pub use store::{Request, StoragePort};
 pub use web::{Durability, indexed_db};

@@ -3,14 +3,9 @@
 use std::sync::Arc;
 
 use outbox::{CallError, Event, Outcome};
-use tokio::sync::oneshot;
+use outbox_driver::{Answer, AnswerSender, OutcomeSender};
 
-use super::{
-    Engine,
-    flights::Flight,
-    hook::Question,
-    waiters::{Answer, AnswerSender},
-};
+use super::{Engine, flights::Flight, hook::Question};
 
 /// One thing to do without the lock. What waits for it can tell no order between it and what another
 /// thread does: each goes to one receiver, or bears a token that says whether it is still wanted.
@@ -18,7 +13,7 @@ pub(crate) enum Later {
     /// Answers a call.
     Answer(AnswerSender, Result<Answer, CallError>),
     /// Tells an outcome.
-    Outcome(oneshot::Sender<Outcome>, Outcome),
+    Outcome(OutcomeSender, Outcome),
     /// Starts an attempt.
     Dispatch(Flight),
     /// Asks the hook.

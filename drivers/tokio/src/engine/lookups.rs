@@ -1,11 +1,12 @@
 //! `Lookups`: handles on items that this process does not know. Another may have stored one a moment ago: so
 //! storage is read before it is said that there is no such item (R28, R29).
 
+use futures_channel::oneshot;
 use outbox::{
     Input, ItemId, Outcome, Poke,
     storage::{OpId, Scope},
 };
-use tokio::sync::oneshot;
+use outbox_driver::OutcomeSender;
 
 use super::{Running, later::Later, store_thread::Request};
 
@@ -15,7 +16,7 @@ pub(crate) struct Lookups(Vec<Lookup>);
 
 struct Lookup {
     id: ItemId,
-    tell: oneshot::Sender<Outcome>,
+    tell: OutcomeSender,
     /// The read that will tell; `None`: it has not been asked for yet.
     read: Option<OpId>,
 }
@@ -77,7 +78,7 @@ impl Running {
         None
     }
 
-    fn tell_outcome(&mut self, id: ItemId, tell: oneshot::Sender<Outcome>) {
+    fn tell_outcome(&mut self, id: ItemId, tell: OutcomeSender) {
         match self.known_outcome(&id) {
             Some(None) => self.parts.waiters.item(id, tell),
             Some(Some(outcome)) => self.parts.later.push(Later::Outcome(tell, outcome)),

@@ -20,6 +20,7 @@ use std::{
 use outbox::{
     CallId, Effect, Event, Input, ItemId, Outbox, Outcome, Timestamp, ViewChange, storage::StorageError,
 };
+use outbox_driver::{AnswerSender, Waiters};
 use tokio::{
     runtime::Handle,
     sync::{Notify, broadcast, mpsc::UnboundedSender, oneshot},
@@ -37,7 +38,6 @@ pub(crate) mod lookups;
 pub(crate) mod stop;
 pub(crate) mod store_thread;
 pub(crate) mod timer;
-pub(crate) mod waiters;
 
 use flights::Flights;
 use gather::Waits;
@@ -48,7 +48,6 @@ use lookups::Lookups;
 pub use stop::Stopped;
 use store_thread::Request;
 use timer::Alarm;
-use waiters::{AnswerSender, Waiters};
 
 /// Is told every change of the list of pending items, under the lock: it must only pass it on. `false`:
 /// nobody looks at it any longer.
@@ -170,7 +169,10 @@ impl Engine {
     }
 
     /// The outcome of an item that may have been enqueued long ago. `None`: the engine has stopped.
-    pub(crate) fn outcome_of(self: &Arc<Self>, id: ItemId) -> Option<oneshot::Receiver<Outcome>> {
+    pub(crate) fn outcome_of(
+        self: &Arc<Self>,
+        id: ItemId,
+    ) -> Option<futures_channel::oneshot::Receiver<Outcome>> {
         self.serving(|running| running.outcome_of(id))
     }
 
@@ -312,7 +314,8 @@ impl Running {
                 self.parts.alarm.set(until.map(|until| self.clock.instant(until)));
             }
             Effect::Reply { call, result } => {
-                self.parts.later.extend(self.parts.waiters.reply(call, result));
+                let answer = self.parts.waiters.reply(call, result);
+                self.parts.later.extend(answer.map(|(caller, answer)| Later::Answer(caller, answer)));
             }
             Effect::View(change) => self.parts.watchers.retain_mut(|watcher| watcher(&change)),
             Effect::Notify(event) => self.notify(event),
@@ -329,7 +332,8 @@ impl Running {
     }
 
     fn notify(&mut self, event: Event) {
-        self.parts.later.extend(self.parts.waiters.hear(&event));
+        let told = self.parts.waiters.hear(&event);
+        self.parts.later.extend(told.map(|(waiter, outcome)| Later::Outcome(waiter, outcome)));
         if self.events.receiver_count() > 0 {
             let _ = self.events.send(event.clone()); // an error: the last subscriber has just left
         }

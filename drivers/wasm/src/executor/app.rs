@@ -13,6 +13,7 @@ use outbox::{
     RetryBatch, Timestamp, ViewChange,
     storage::{Snapshot, StorageError},
 };
+use outbox_driver::Waiters;
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
 
@@ -20,7 +21,6 @@ use super::{
     attempt::{AbortController, LocalFuture, MutatorFn, RawAttempt},
     events::Subscribers,
     live::Feeds,
-    waiters::Waiters,
 };
 use crate::{
     clock::report,
@@ -149,7 +149,10 @@ impl App for Local {
     }
 
     fn reply(&self, call: CallId, result: Result<Reply, CallError>) {
-        self.waiters.borrow_mut().reply(call, result);
+        let answer = self.waiters.borrow_mut().reply(call, result);
+        if let Some((caller, answer)) = answer {
+            let _ = caller.send(answer); // whoever asked may be gone
+        }
     }
 
     fn view(&self, change: ViewChange) {
@@ -157,7 +160,10 @@ impl App for Local {
     }
 
     fn event(&self, event: Event) {
-        self.waiters.borrow_mut().hear(&event);
+        let told = self.waiters.borrow_mut().hear(&event);
+        for (waiter, outcome) in told {
+            let _ = waiter.send(outcome);
+        }
         self.events.tell(&event);
     }
 

@@ -10,9 +10,8 @@ use std::{
 };
 
 use outbox::{View, ViewChange};
+use outbox_driver::ExecutorError;
 use wasm_bindgen::JsValue;
-
-use super::error::ExecutorError;
 
 /// The optimistic state of an app, kept up to date while this lives; complete from the start, before any
 /// network (R22).

@@ -3,7 +3,8 @@
 use std::{fmt, rc::Rc, time::Duration};
 
 use futures_channel::oneshot;
-use outbox::{Blocked, CallId, FailureRecord, Input, Item, ItemId, Json, Key, Outbox, Trigger, View};
+use outbox::{Blocked, CallId, FailureRecord, Input, Item, ItemId, Outbox, Trigger, View};
+use outbox_driver::{Answer, EnqueueOptions, ExecutorError, Handle};
 use serde::Serialize;
 
 use crate::{
@@ -16,20 +17,16 @@ mod attempt;
 mod builder;
 mod error;
 mod events;
-mod handle;
 mod live;
 mod mutator_error;
-mod waiters;
 
 use app::Local;
 pub use attempt::{AbortSignal, Attempt};
 pub use builder::{Builder, LeaderElection};
-pub use error::{ExecutorError, StartError, WaitError};
+pub use error::StartError;
 pub use events::{Events, Lagged};
-pub use handle::{Handle, Settled};
 pub use live::Live;
 pub use mutator_error::MutatorError;
-use waiters::Answer;
 
 /// A running outbox: stores mutations, and sends them when it can.
 ///
@@ -45,48 +42,6 @@ struct Shared {
     engine: Rc<Engine>,
     app: Rc<Local>,
     last_call: std::cell::Cell<u64>,
-}
-
-/// What an enqueue may say beside mutator and args.
-#[derive(Clone, Debug, Default)]
-#[must_use]
-pub struct EnqueueOptions {
-    id: Option<ItemId>,
-    key: Option<Key>,
-    idempotency_key: Option<String>,
-    metadata: Option<Json>,
-}
-
-impl EnqueueOptions {
-    /// Nothing but the defaults.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// The item's id, instead of a new UUID. Enqueuing it again while it is stored is refused as a
-    /// duplicate, so an app that names its items can repeat an enqueue safely.
-    pub fn id(mut self, id: ItemId) -> Self {
-        self.id = Some(id);
-        self
-    }
-
-    /// The key, before the mutator's and the key extractor's (R7).
-    pub fn key(mut self, key: Key) -> Self {
-        self.key = Some(key);
-        self
-    }
-
-    /// The idempotency key, instead of one made if the mutator asks for it (R21).
-    pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
-        self.idempotency_key = Some(key.into());
-        self
-    }
-
-    /// An object to keep with the item.
-    pub fn metadata(mut self, metadata: Json) -> Self {
-        self.metadata = Some(metadata);
-        self
-    }
 }
 
 impl Executor {
@@ -125,12 +80,7 @@ impl Executor {
         args: &A,
         options: EnqueueOptions,
     ) -> Result<Handle, ExecutorError> {
-        let EnqueueOptions { id, key, idempotency_key, metadata } = options;
-        let id = id.map_or_else(|| self.new_id(), Ok)?;
-        let mut draft = self.shared.app.registry.draft(id, mutator, Json::from_value(args)?)?;
-        draft.key = key.or(draft.key);
-        draft.idempotency_key = idempotency_key;
-        draft.metadata = metadata;
+        let draft = options.draft(&self.shared.app.registry, mutator, args, || self.new_id())?;
         match self.call(|call| Input::Enqueue { call, draft }).await? {
             Answer::Enqueued { id, outcome } => Ok(Handle::new(id, outcome)),
             Answer::Done(_) => unreachable!("an enqueue is answered by its place or an error"),

@@ -7,9 +7,9 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use futures_channel::oneshot;
 use outbox::{ItemId, Json, Outcome, SerializedError};
 use serde::de::DeserializeOwned;
-use tokio::sync::oneshot;
 
 use crate::error::WaitError;
 
@@ -27,11 +27,11 @@ pub struct Handle<R = Json> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Settled<R> {
     /// The server has it. `None`: what the mutator returned is not known here; it was over 64 KiB, or
-    /// another process sent it and its answer was not kept (R29).
+    /// another replica sent it and its answer was not kept (R29).
     Committed(Option<R>),
-    /// Refused for good (R15); [`Executor::failures`](crate::Executor::failures) keeps it until dismissed.
+    /// Refused for good (R15); the executor's `failures` keep it until dismissed.
     Dropped(SerializedError),
-    /// Taken out by [`Executor::remove`](crate::Executor::remove) or by the hook.
+    /// Taken out by the executor's `remove` or by the hook.
     Removed,
     /// It is no longer stored and left no failure record: committed or removed, unknown here (R29).
     Gone,
@@ -46,7 +46,9 @@ impl<R> Settled<R> {
 }
 
 impl Handle {
-    pub(crate) fn new(id: ItemId, outcome: oneshot::Receiver<Outcome>) -> Self {
+    /// The end of this item will come by `outcome`; if that is closed, the executor has stopped.
+    #[must_use]
+    pub fn new(id: ItemId, outcome: oneshot::Receiver<Outcome>) -> Self {
         Self { id, outcome, result: PhantomData }
     }
 }
