@@ -15,9 +15,7 @@
 use std::path::{Path, PathBuf};
 
 use outbox::Epoch;
-use outbox::storage::{
-    Committed, Contents, Fence, Scope, Snapshot, StorageError, Store, StoreId, Write, WriteResult,
-};
+use outbox::storage::{Committed, Contents, Fence, Scope, Snapshot, StorageError, Store, StoreId, Write};
 use rusqlite::{Connection, ErrorCode, ffi};
 
 pub use self::open::{BUSY_TIMEOUT, OpenError};
@@ -194,10 +192,7 @@ impl Store for SqliteStore {
             let meta = write::raise_change(connection)?;
             meta.check(fence)?;
             let mut log = write::Log::new(meta.change);
-            let results: Vec<WriteResult> = writes
-                .iter()
-                .map(|write| write::write(connection, &mut log, write))
-                .collect::<Result<_, _>>()?;
+            let results = write::write_all(connection, &mut log, writes)?;
             log.prune(connection)?;
             Ok(Committed { results, change: meta.change })
         })

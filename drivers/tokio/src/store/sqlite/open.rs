@@ -223,7 +223,8 @@ fn prepare(connection: &Connection, path: &Path, busy_timeout: Duration) -> Resu
         return Err(OpenError::NoWal { path: path.into(), mode });
     }
     let pragmas = format!(
-        "PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF; \
+        // What lets one statement be taken back is kept in memory: it needs no room on a disk that is full.
+        "PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY; \
          PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};"
     );
     connection.execute_batch(&pragmas).map_err(|error| open_error(path, error))

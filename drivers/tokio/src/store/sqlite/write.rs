@@ -1,8 +1,10 @@
 //! What is written to the file: one statement or two per write, and the change log.
 
+use std::ops::RangeInclusive;
+
 use outbox::storage::{Write, WriteResult};
 use outbox::{ItemId, Outcome, Seq};
-use rusqlite::{Connection, OptionalExtension, ffi, params};
+use rusqlite::{Connection, OptionalExtension, ffi, params, params_from_iter};
 
 use super::{
     Abort, Meta,
@@ -13,6 +15,11 @@ use super::{
 const LOG_LEN_MAX: i64 = 4096;
 /// An outcome counts as one more entry for each so many bytes.
 const LOG_ENTRY_BYTES: i64 = 1024;
+
+const INSERT: &str = "INSERT INTO items (id, record) VALUES (?, ?)";
+/// So many inserts go by one statement: SQLite then looks up and stores the last seq once for all of them, and
+/// 64 rows take two thirds of the time, without their sync. Runs of 32 or 64 gain nothing more.
+const RUN: usize = 16;
 
 /// Adds one to the epoch.
 pub(super) fn raise_epoch(connection: &Connection) -> Result<Meta, Abort> {
@@ -32,7 +39,30 @@ pub(super) fn adds_item(write: &Write) -> bool {
     matches!(write, Write::Insert { .. } | Write::RetryFailure { .. })
 }
 
-pub(super) fn write(connection: &Connection, log: &mut Log, write: &Write) -> Result<WriteResult, Abort> {
+/// All of them, in order.
+pub(super) fn write_all(
+    connection: &Connection,
+    log: &mut Log,
+    mut writes: &[Write],
+) -> Result<Vec<WriteResult>, Abort> {
+    let mut results = Vec::with_capacity(writes.len());
+    while let Some((next, others)) = writes.split_first() {
+        let inserted = match run(writes) {
+            Some(values) => insert_run(connection, values)?,
+            None => None,
+        };
+        if let Some(seqs) = inserted {
+            results.extend(seqs.map(|seq| WriteResult::Inserted(Seq(seq))));
+            writes = &writes[RUN..];
+        } else {
+            results.push(write(connection, log, next)?);
+            writes = others;
+        }
+    }
+    Ok(results)
+}
+
+fn write(connection: &Connection, log: &mut Log, write: &Write) -> Result<WriteResult, Abort> {
     match write {
         Write::Delete { seq, outcome } => delete(connection, log, *seq, Some(outcome)),
         Write::Bury { seq, id, failure } => {
@@ -84,9 +114,33 @@ pub(super) fn write(connection: &Connection, log: &mut Log, write: &Write) -> Re
     }
 }
 
+/// Id and record of each of the next [`RUN`] writes, if all of them insert.
+fn run(writes: &[Write]) -> Option<Vec<&str>> {
+    let values = writes.get(..RUN)?.iter().map(|write| match write {
+        Write::Insert { id, record } => Some([id.as_str(), record]),
+        _ => None,
+    });
+    Some(values.collect::<Option<Vec<_>>>()?.into_flattened())
+}
+
+/// Inserts a run; its seqs, which come one after another. `None`: a statement that fails leaves no row, so one
+/// of them is a duplicate, and each is to go by itself.
+fn insert_run(connection: &Connection, values: Vec<&str>) -> Result<Option<RangeInclusive<u64>>, Abort> {
+    let more = RUN - 1;
+    let sql = format!("{INSERT}{}", ", (?, ?)".repeat(more));
+    match connection.prepare_cached(&sql)?.execute(params_from_iter(values)) {
+        Ok(_) => {
+            let last = connection.last_insert_rowid().unsigned_abs();
+            Ok(Some(last - more as u64..=last))
+        }
+        Err(error) if is_duplicate(&error) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Lets the insert itself find the duplicate: a statement that fails takes back the seq it allocated.
 fn insert(connection: &Connection, id: &ItemId, record: &str) -> Result<WriteResult, Abort> {
-    let mut statement = connection.prepare_cached("INSERT INTO items (id, record) VALUES (?, ?)")?;
+    let mut statement = connection.prepare_cached(INSERT)?;
     match statement.execute((id.as_str(), record)) {
         Ok(_) => Ok(WriteResult::Inserted(Seq(connection.last_insert_rowid().unsigned_abs()))),
         Err(error) if is_duplicate(&error) => Ok(WriteResult::Duplicate),
