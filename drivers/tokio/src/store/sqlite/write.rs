@@ -17,8 +17,8 @@ const LOG_LEN_MAX: i64 = 4096;
 const LOG_ENTRY_BYTES: i64 = 1024;
 
 const INSERT: &str = "INSERT INTO items (id, record) VALUES (?, ?)";
-/// So many inserts go by one statement: SQLite then looks up and stores the last seq once for all of them, and
-/// 64 rows take two thirds of the time, without their sync. Runs of 32 or 64 gain nothing more.
+/// So many inserts go by one statement: SQLite then looks up and stores the last seq once for all of them,
+/// and 64 rows take two thirds of the time, without their sync. Runs of 32 or 64 gain nothing more.
 const RUN: usize = 16;
 
 /// Adds one to the epoch.
@@ -123,8 +123,8 @@ fn run(writes: &[Write]) -> Option<Vec<&str>> {
     Some(values.collect::<Option<Vec<_>>>()?.into_flattened())
 }
 
-/// Inserts a run; its seqs, which come one after another. `None`: a statement that fails leaves no row, so one
-/// of them is a duplicate, and each is to go by itself.
+/// Inserts a run; its seqs, which come one after another. `None`: one of them is a duplicate, nothing was
+/// inserted [a statement that fails leaves no row], and each is to go by itself.
 fn insert_run(connection: &Connection, values: Vec<&str>) -> Result<Option<RangeInclusive<u64>>, Abort> {
     let more = RUN - 1;
     let sql = format!("{INSERT}{}", ", (?, ?)".repeat(more));
