@@ -351,7 +351,7 @@ fn window_ms(failures: u32) -> u64 {
 mod tests {
     use super::*;
     use crate::{
-        oracle::tamper::{at_attempt, judge, resolved, says, story},
+        oracle::tamper::{at_attempt, resolved, story, told, truth},
         scenario::{RetryAfter, Scenario, What},
     };
 
@@ -365,13 +365,13 @@ mod tests {
 
     #[test]
     fn waiting_as_asked_is_in_order() {
-        assert_eq!(says(Backoff::default(), &unavailable()), None);
+        assert_eq!(truth(&mut Backoff::default(), &unavailable()), None);
     }
 
     #[test]
     fn a_wait_that_is_too_short_rings() {
         let found =
-            judge(Backoff::default(), &unavailable(), |moment, tell| match (resolved(moment), moment) {
+            told(&mut Backoff::default(), &unavailable(), |moment, tell| match (resolved(moment), moment) {
                 (Some((attempt, AttemptOutcome::Failure(failure))), Moment::Input { tab, .. }) => {
                     let failure = Failure { retry_after_ms: Some(6_000), ..failure.clone() };
                     let outcome = AttemptOutcome::Failure(failure);
@@ -385,7 +385,7 @@ mod tests {
     /// After the failure the item is dispatched at once, and before that `first` happens.
     fn dispatched_at_once(scenario: &Scenario, first: Option<&Input>) -> Option<String> {
         let mut sent = None;
-        judge(Backoff::default(), scenario, |moment, tell| {
+        told(&mut Backoff::default(), scenario, |moment, tell| {
             tell(moment);
             match moment {
                 Moment::Effect { effect: Effect::Dispatch { attempt, item, .. }, .. } => {
@@ -425,7 +425,7 @@ mod tests {
 
     #[test]
     fn a_dropped_trigger_rings() {
-        let found = judge(Backoff::default(), &unavailable(), |moment, tell| {
+        let found = told(&mut Backoff::default(), &unavailable(), |moment, tell| {
             if let Moment::Input { tab, input: Input::Resolved { .. } } = moment {
                 let visible = Input::Wake(Trigger::Visible);
                 tell(&Moment::Input { tab: *tab, input: &visible });

@@ -199,7 +199,7 @@ mod tests {
     use outbox::Timestamp;
 
     use super::*;
-    use crate::oracle::tampered::{calm, effects, inputs, rang, told, truth};
+    use crate::oracle::tamper::{calm, effects, inputs, rang, told, truth};
 
     fn judged(liar: impl FnMut(&Effect) -> Vec<Effect>) -> Option<String> {
         effects(&mut Bounds::new(&calm(2)), &calm(2), liar)
@@ -254,7 +254,7 @@ mod tests {
 
     #[test]
     fn too_many_effects_ring() {
-        let found = told(&mut Bounds::new(&calm(1)), &calm(1), &mut |moment, tell| match moment {
+        let found = told(&mut Bounds::new(&calm(1)), &calm(1), |moment, tell| match moment {
             Moment::Handled { tab, effects } => {
                 tell(&Moment::Handled { tab: *tab, effects: effects + 1_000 });
             }

@@ -200,7 +200,7 @@ impl Call {
 mod tests {
     use super::*;
     use crate::{
-        oracle::tampered::{calm, effects, inputs, rang, truth},
+        oracle::tamper::{calm, effects, inputs, rang, truth},
         scenario::{Action, Scenario, Step},
     };
 

@@ -149,7 +149,7 @@ fn still_claimed(facts: &Facts, attempt: AttemptId, fence: Fence) -> Result<(), 
 mod tests {
     use super::*;
     use crate::{
-        oracle::tamper::{at_attempt, dispatched, judge, says, story},
+        oracle::tamper::{at_attempt, dispatched, story, told, truth},
         scenario::{EffectKind, Fault, What, When},
     };
 
@@ -157,13 +157,13 @@ mod tests {
     fn a_repeated_attempt_is_claimed_again() {
         let mut scenario = story(&[(100, "a"), (100, "a")]);
         scenario.faults.push(at_attempt(1, 1, What::Refuse));
-        assert_eq!(says(Claim::default(), &scenario), None);
+        assert_eq!(truth(&mut Claim::default(), &scenario), None);
     }
 
     #[test]
     fn a_dispatch_before_the_ack_rings() {
         // The ack of every transaction is heard of too late.
-        let found = judge(Claim::default(), &story(&[(100, "a")]), |moment, tell| {
+        let found = told(&mut Claim::default(), &story(&[(100, "a")]), |moment, tell| {
             if !matches!(moment, Moment::Input { input: Input::Persisted { .. }, .. }) {
                 tell(moment);
             }
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn an_attempt_that_was_not_counted_rings() {
-        let found = judge(Claim::default(), &story(&[(100, "a")]), |moment, tell| match moment {
+        let found = told(&mut Claim::default(), &story(&[(100, "a")]), |moment, tell| match moment {
             Moment::Effect { tab, effect: Effect::Dispatch { attempt, item, deadline } } => {
                 let attempt = AttemptId { attempt: 2, ..*attempt };
                 let (item, deadline) = (item.clone(), *deadline);
@@ -190,9 +190,9 @@ mod tests {
         let mut scenario = story(&[(100, "a")]);
         let when = When::Nth { tab: 0, kind: EffectKind::Persist, n: 1 };
         scenario.faults.push(Fault { when, what: What::SlowStorage { by_ms: 5_000 } });
-        assert_eq!(says(Claim::default(), &scenario), None);
+        assert_eq!(truth(&mut Claim::default(), &scenario), None);
         let mut dispatches = 0;
-        let found = judge(Claim::default(), &scenario, |moment, tell| {
+        let found = told(&mut Claim::default(), &scenario, |moment, tell| {
             dispatches += u32::from(dispatched(moment).is_some());
             let read = matches!(moment, Moment::Effect { effect: Effect::Load { fence: Some(_), .. }, .. });
             if dispatches > 0 || !read {

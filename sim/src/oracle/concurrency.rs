@@ -362,21 +362,21 @@ mod tests {
     use outbox::SerializedError;
 
     use super::*;
-    use crate::oracle::tamper::{dispatched, judge, resolved, says, story};
+    use crate::oracle::tamper::{dispatched, resolved, story, told, truth};
 
     #[test]
     fn a_slow_start_after_a_failure_is_in_order() {
         let mut scenario = story(&[(100, "a"), (200, "b"), (200, "c"), (200, "d"), (200, "e")]);
         let refuse = crate::scenario::What::Refuse;
         scenario.faults.push(crate::oracle::tamper::at_attempt(1, 1, refuse));
-        assert_eq!(says(Concurrency::default(), &scenario), None);
+        assert_eq!(truth(&mut Concurrency::default(), &scenario), None);
     }
 
     #[test]
     fn one_too_many_rings() {
         let mut scenario = story(&[(100, "a"), (100, "b")]);
         scenario.options.max_concurrency = 1;
-        let found = judge(Concurrency::default(), &scenario, |moment, tell| {
+        let found = told(&mut Concurrency::default(), &scenario, |moment, tell| {
             if resolved(moment).is_none() {
                 tell(moment);
             }
@@ -387,7 +387,7 @@ mod tests {
     #[test]
     fn a_dispatch_while_paused_or_offline_rings() {
         let before_dispatch = |input: Input| {
-            judge(Concurrency::default(), &story(&[(100, "a")]), move |moment, tell| {
+            told(&mut Concurrency::default(), &story(&[(100, "a")]), move |moment, tell| {
                 if let (Some(_), Moment::Effect { tab, .. }) = (dispatched(moment), moment) {
                     tell(&Moment::Input { tab: *tab, input: &input });
                 }
@@ -405,7 +405,7 @@ mod tests {
         // The first item is said to have failed without an answer; the page, who knows better, goes on.
         let scenario = story(&[(100, "a"), (200, "b"), (200, "c"), (200, "d"), (200, "e")]);
         let found =
-            judge(Concurrency::default(), &scenario, |moment, tell| match (resolved(moment), moment) {
+            told(&mut Concurrency::default(), &scenario, |moment, tell| match (resolved(moment), moment) {
                 (Some((attempt, _)), Moment::Input { tab, .. }) if attempt.seq.0 == 1 => {
                     let error = SerializedError::new("ConnectError", "refused");
                     let failure = Failure { class: Class::Transport, error, retry_after_ms: None };

@@ -158,17 +158,17 @@ fn ended_id(facts: &Facts, seq: Seq) -> Option<ItemId> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oracle::tamper::{judge, says, story};
+    use crate::oracle::tamper::{story, told, truth};
 
     #[test]
     fn a_quiet_run_is_in_order() {
-        assert_eq!(says(Deleted::default(), &story(&[(100, "a"), (100, "a")])), None);
+        assert_eq!(truth(&mut Deleted::default(), &story(&[(100, "a"), (100, "a")])), None);
     }
 
     #[test]
     fn a_dispatch_after_the_end_rings() {
         let mut sent = None;
-        let found = judge(Deleted::default(), &story(&[(100, "a")]), |moment, tell| {
+        let found = told(&mut Deleted::default(), &story(&[(100, "a")]), |moment, tell| {
             tell(moment);
             match moment {
                 Moment::Effect { effect: effect @ Effect::Dispatch { .. }, .. } => {
@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_dispatch_after_the_call_to_remove_rings() {
-        let found = judge(Deleted::default(), &story(&[(100, "a")]), |moment, tell| {
+        let found = told(&mut Deleted::default(), &story(&[(100, "a")]), |moment, tell| {
             if let Moment::Effect { tab, effect: Effect::Dispatch { item, .. } } = moment {
                 let input = Input::Remove { call: CallId(77), id: item.id.clone() };
                 tell(&Moment::Input { tab: *tab, input: &input });

@@ -168,17 +168,17 @@ mod tests {
     };
 
     use super::*;
-    use crate::oracle::tamper::{judge, says, story};
+    use crate::oracle::tamper::{story, told, truth};
 
     #[test]
     fn a_quiet_run_is_in_order() {
-        assert_eq!(says(Durability::default(), &story(&[(100, "a"), (100, "a")])), None);
+        assert_eq!(truth(&mut Durability::default(), &story(&[(100, "a"), (100, "a")])), None);
     }
 
     #[test]
     fn a_reply_before_the_commit_rings() {
         // Told of the place as soon as it is shown, long before the store has run anything.
-        let found = judge(Durability::default(), &story(&[(100, "a")]), |moment, tell| {
+        let found = told(&mut Durability::default(), &story(&[(100, "a")]), |moment, tell| {
             tell(moment);
             if let Moment::Input { tab, input: Input::Enqueue { call, draft } } = moment {
                 let result = Ok(Reply::Enqueued { id: draft.id.clone(), seq: Seq(1) });
@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn an_error_that_leaves_a_trace_rings() {
-        let found = judge(Durability::default(), &story(&[(100, "a")]), |moment, tell| match moment {
+        let found = told(&mut Durability::default(), &story(&[(100, "a")]), |moment, tell| match moment {
             Moment::Effect { tab, effect: Effect::Reply { call, .. } } => {
                 let result = Err(CallError::Storage(StorageError::Full));
                 tell(&Moment::Effect { tab: *tab, effect: &Effect::Reply { call: *call, result } });
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn a_lost_row_rings() {
         // The oracle hears of the insert and not of the delete: the store misses a row that nothing ended.
-        let found = judge(Durability::default(), &story(&[(100, "a"), (500, "b")]), |moment, tell| {
+        let found = told(&mut Durability::default(), &story(&[(100, "a"), (500, "b")]), |moment, tell| {
             let delete = |write: &Write| matches!(write, Write::Delete { .. });
             match moment {
                 Moment::Ran { request: Effect::Persist { writes, .. }, .. } if writes.iter().any(delete) => {}
@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn what_was_never_stored_is_not_dispatched() {
         let mut shown = None;
-        let found = judge(Durability::default(), &story(&[(100, "a")]), |moment, tell| {
+        let found = told(&mut Durability::default(), &story(&[(100, "a")]), |moment, tell| {
             if let Moment::Effect {
                 effect: Effect::View(ViewChange::Set { place: Place::Writing(_), item }),
                 ..

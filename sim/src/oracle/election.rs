@@ -124,7 +124,7 @@ impl Oracle for Election {
 mod tests {
     use super::*;
     use crate::{
-        oracle::tampered::{calm, rang, told, truth},
+        oracle::tamper::{calm, rang, told, truth},
         scenario::Step,
     };
 
@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn an_epoch_that_two_are_given_rings() {
         let scenario = two_tabs(Leadership::Locks);
-        let found = told(&mut Election::new(&scenario), &scenario, &mut |moment, tell| {
+        let found = told(&mut Election::new(&scenario), &scenario, |moment, tell| {
             tell(moment);
             if let Moment::Ran { page, request, answer, told, .. } = moment {
                 tell(&Moment::Ran { tab: 1, page: *page, request, answer, told });
@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn two_leaders_by_a_lock_ring() {
         let scenario = two_tabs(Leadership::Locks);
-        let found = told(&mut Election::new(&scenario), &scenario, &mut |moment, tell| {
+        let found = told(&mut Election::new(&scenario), &scenario, |moment, tell| {
             tell(moment);
             if let Moment::Effect { effect: effect @ Effect::Notify(Event::Leading(true)), .. } = moment {
                 tell(&Moment::Effect { tab: 1, effect });
@@ -173,7 +173,7 @@ mod tests {
     #[test]
     fn two_leases_ring() {
         let scenario = two_tabs(Leadership::Leases);
-        let found = told(&mut Election::new(&scenario), &scenario, &mut |moment, tell| {
+        let found = told(&mut Election::new(&scenario), &scenario, |moment, tell| {
             tell(moment);
             if let Moment::ElectionEffect { tab, effect: effect @ ElectionEffect::Elected } = moment {
                 tell(&Moment::ElectionEffect { tab: 1 - tab, effect });

@@ -145,7 +145,7 @@ mod tests {
     use outbox::storage::StoreId;
 
     use super::*;
-    use crate::oracle::tampered::{calm, inputs, rang, told, truth};
+    use crate::oracle::tamper::{calm, inputs, rang, told, truth};
 
     #[test]
     fn a_calm_run_is_in_order() {
@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn a_commit_under_another_fence_rings() {
         for wrong in [None, Some(Fence { store: StoreId(1), epoch: Epoch(1) })] {
-            let found = told(&mut Fencing::default(), &calm(1), &mut |moment, tell| match moment {
+            let found = told(&mut Fencing::default(), &calm(1), |moment, tell| match moment {
                 Moment::Ran { tab, page, request: Effect::Persist { op, writes, .. }, answer, told } => {
                     let request = Effect::Persist { op: *op, fence: wrong, writes: writes.clone() };
                     tell(&Moment::Ran { tab: *tab, page: *page, request: &request, answer, told });
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn an_epoch_that_is_skipped_rings() {
-        let found = told(&mut Fencing::default(), &calm(1), &mut |moment, tell| match moment {
+        let found = told(&mut Fencing::default(), &calm(1), |moment, tell| match moment {
             Moment::Ran { tab, page, request, answer, told } => {
                 let mut answer = (*answer).clone();
                 if let Input::Loaded { result: Ok(snapshot), .. } = &mut answer {

@@ -397,7 +397,7 @@ impl Asking {
 mod tests {
     use super::*;
     use crate::{
-        oracle::tampered::{calm, effects, inputs, rang, truth, unavailable_at_first},
+        oracle::tamper::{calm, effects, inputs, rang, truth, unavailable_at_first},
         scenario::Scenario,
     };
 
@@ -506,7 +506,7 @@ mod tests {
         let mut lie = answers(|verdicts| verdicts.iter_mut().for_each(|(_, is)| *is = Verdict::Remove));
         let mut oracle = Hook::default();
         let mut asked_about = Vec::new();
-        let found = crate::oracle::tampered::told(&mut oracle, &asked(), &mut |moment, tell| match moment {
+        let found = crate::oracle::tamper::told(&mut oracle, &asked(), |moment, tell| match moment {
             Moment::Effect { effect: Effect::AskBeforeRetry { items, .. }, .. } => {
                 asked_about = items.iter().filter_map(|asked| asked.item.seq).collect();
                 tell(moment);

@@ -208,7 +208,7 @@ impl Life {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oracle::tampered::{calm, effects, inputs, rang, told, truth, unavailable_at_first};
+    use crate::oracle::tamper::{calm, effects, inputs, rang, told, truth, unavailable_at_first};
 
     /// Tells the second attempt otherwise.
     fn second(lie: fn(&mut Item)) -> impl FnMut(&Effect) -> Vec<Effect> {
@@ -257,7 +257,7 @@ mod tests {
 
     #[test]
     fn an_effect_that_is_had_twice_rings() {
-        let found = told(&mut Idempotency::default(), &calm(1), &mut |moment, tell| {
+        let found = told(&mut Idempotency::default(), &calm(1), |moment, tell| {
             tell(moment);
             if matches!(moment, Moment::Served { .. }) {
                 tell(moment);
@@ -268,7 +268,7 @@ mod tests {
 
     #[test]
     fn a_commit_that_no_server_made_rings() {
-        let found = told(&mut Idempotency::default(), &calm(1), &mut |moment, tell| {
+        let found = told(&mut Idempotency::default(), &calm(1), |moment, tell| {
             if !matches!(moment, Moment::Served { .. }) {
                 tell(moment);
             }

@@ -321,7 +321,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        oracle::tampered::{calm, effects, id, inputs, rang, told, truth},
+        oracle::tamper::{calm, effects, id, inputs, rang, told, truth},
         scenario::{Action, Fault, Scenario, Step, Strange, What, When},
     };
 
@@ -361,7 +361,7 @@ mod tests {
     #[test]
     fn a_failure_record_that_goes_unasked_rings() {
         rang(without(|input| matches!(input, Input::DismissFailure { .. })), "evicts the failure record");
-        let found = told(&mut Kept::default(), &eventful(), &mut |moment, tell| match moment {
+        let found = told(&mut Kept::default(), &eventful(), |moment, tell| match moment {
             Moment::Ran { request: Effect::Persist { writes, .. }, .. }
                 if writes.iter().any(|write| matches!(write, Write::DismissFailure { .. })) => {}
             moment => tell(moment),
@@ -377,7 +377,7 @@ mod tests {
             }
         };
         let mut planted = None;
-        let found = told(&mut Kept::default(), &eventful(), &mut |moment, tell| {
+        let found = told(&mut Kept::default(), &eventful(), |moment, tell| {
             strange(&mut planted, moment);
             tell(moment);
             if let (Moment::Handled { tab, .. }, Some(seq)) = (moment, planted) {

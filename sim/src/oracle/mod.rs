@@ -25,8 +25,6 @@ pub mod settle_once;
 pub mod stored_bytes;
 #[cfg(test)]
 mod tamper;
-#[cfg(test)]
-mod tampered;
 pub mod view;
 
 pub use facts::Facts;

@@ -130,17 +130,17 @@ mod tests {
     use outbox::storage::Write;
 
     use super::*;
-    use crate::oracle::tamper::{judge, resolved, says, story};
+    use crate::oracle::tamper::{resolved, story, told, truth};
 
     #[test]
     fn a_lane_in_turn_is_in_order() {
-        assert_eq!(says(Order::default(), &story(&[(100, "a"), (100, "a"), (100, "b")])), None);
+        assert_eq!(truth(&mut Order::default(), &story(&[(100, "a"), (100, "a"), (100, "b")])), None);
     }
 
     #[test]
     fn overtaking_a_stored_item_rings() {
         let scenario = story(&[(100, "a"), (100, "a")]);
-        let found = judge(Order::default(), &scenario, |moment, tell| {
+        let found = told(&mut Order::default(), &scenario, |moment, tell| {
             let delete = |write: &Write| matches!(write, Write::Delete { .. });
             match moment {
                 Moment::Ran { request: Effect::Persist { writes, .. }, .. } if writes.iter().any(delete) => {}
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn two_of_a_lane_in_flight_ring() {
-        let found = judge(Order::default(), &story(&[(100, "a"), (100, "a")]), |moment, tell| {
+        let found = told(&mut Order::default(), &story(&[(100, "a"), (100, "a")]), |moment, tell| {
             if resolved(moment).is_none() {
                 tell(moment);
             }
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn a_place_given_twice_rings() {
-        let found = judge(Order::default(), &story(&[(100, "a")]), |moment, tell| {
+        let found = told(&mut Order::default(), &story(&[(100, "a")]), |moment, tell| {
             tell(moment);
             if let Moment::Ran { request: Effect::Persist { .. }, .. } = moment {
                 tell(moment);
@@ -175,7 +175,7 @@ mod tests {
     fn a_first_application_out_of_turn_rings() {
         // The server is said to have applied the second item just before the first.
         let scenario = story(&[(100, "a"), (100, "a")]);
-        let found = judge(Order::default(), &scenario, |moment, tell| match moment {
+        let found = told(&mut Order::default(), &scenario, |moment, tell| match moment {
             Moment::Served { tab, attempt, request, answer } if attempt.seq == Seq(1) => {
                 let second = ItemId::new("i2").expect("a short id");
                 let request = crate::app::Request { item: second, ..(*request).clone() };

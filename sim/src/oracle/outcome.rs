@@ -58,7 +58,7 @@ impl Oracle for Outcomes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oracle::tampered::{calm, effects, rang, truth};
+    use crate::oracle::tamper::{calm, effects, rang, truth};
 
     #[test]
     fn a_calm_run_is_in_order() {

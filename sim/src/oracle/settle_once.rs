@@ -267,7 +267,7 @@ mod tests {
     use outbox::{Epoch, Failure, SerializedError};
 
     use super::*;
-    use crate::oracle::tampered::{calm, effects, id, inputs, rang, truth, unavailable_at_first};
+    use crate::oracle::tamper::{calm, effects, id, inputs, rang, truth, unavailable_at_first};
 
     fn judged(liar: impl FnMut(&Effect) -> Vec<Effect>) -> Option<String> {
         effects(&mut SettleOnce::default(), &calm(2), liar)

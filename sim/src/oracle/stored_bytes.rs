@@ -67,7 +67,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        oracle::tamper::{at_attempt, judge, says, story},
+        oracle::tamper::{at_attempt, story, told, truth},
         scenario::What,
     };
 
@@ -75,12 +75,12 @@ mod tests {
     fn what_is_stored_is_what_is_sent() {
         let mut scenario = story(&[(100, "a"), (100, "b")]);
         scenario.faults.push(at_attempt(1, 1, What::Refuse));
-        assert_eq!(says(StoredBytes, &scenario), None);
+        assert_eq!(truth(&mut StoredBytes, &scenario), None);
     }
 
     #[test]
     fn other_args_than_those_stored_ring() {
-        let found = judge(StoredBytes, &story(&[(100, "a")]), |moment, tell| match moment {
+        let found = told(&mut StoredBytes, &story(&[(100, "a")]), |moment, tell| match moment {
             Moment::Effect { tab, effect: Effect::Dispatch { attempt, item, deadline } } => {
                 let other = Item { args: outbox::Json::null(), ..Item::clone(item) };
                 let (attempt, item, deadline) = (*attempt, Arc::new(other), *deadline);

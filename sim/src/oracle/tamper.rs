@@ -1,13 +1,13 @@
-//! For tests: plays a small scenario in which moments are changed on their way to an oracle, so that what
-//! it sees is a violation. An alarm that was never heard proves nothing.
+//! For tests of oracles: plays a small scenario, of which the oracle is told something that did not happen.
+//! An alarm that was never heard proves nothing.
 
-use outbox::{AttemptId, AttemptOutcome, Effect, Input};
+use outbox::{AttemptId, AttemptOutcome, Effect, Input, ItemId};
 
 use super::{Facts, Oracle};
 use crate::{
     moment::Moment,
     run_with,
-    scenario::{Action, Fault, Options, Scenario, Step, What, When},
+    scenario::{Action, Fault, Options, RetryAfter, Scenario, Step, What, When},
     standard::{Args, Standard, mutators},
     world::World,
 };
@@ -15,7 +15,9 @@ use crate::{
 /// Tells an oracle of a moment: once, twice, another, or not at all.
 pub(super) type Tell<'a> = &'a mut dyn FnMut(&Moment<'_>);
 
-/// One tab; the n-th of `items` is `iN`, enqueued at its time into its lane.
+// --- Scenarios.
+
+/// One tab of the newest build; the n-th of `items` is `iN`, enqueued at its time into its lane.
 pub(super) fn story(items: &[(u64, &str)]) -> Scenario {
     let open = Step { at_ms: 0, tab: 0, action: Action::Open { build: 1 } };
     let enqueue = |(n, (at_ms, key)): (usize, &(u64, &str))| {
@@ -28,23 +30,49 @@ pub(super) fn story(items: &[(u64, &str)]) -> Scenario {
     Scenario { seed: 1, options: Options::default(), steps, faults: Vec::new(), heal_at_ms: 30_000 }
 }
 
+/// The same with so many items, each in a lane of its own.
+pub(super) fn calm(items: u32) -> Scenario {
+    let lanes: Vec<_> = (1..=items).map(|item| (100 * u64::from(item), format!("k{item}"))).collect();
+    let items: Vec<_> = lanes.iter().map(|(at_ms, lane)| (*at_ms, lane.as_str())).collect();
+    let options = Options { network_ms: (20, 20), ..Options::default() };
+    Scenario { options, heal_at_ms: 20_000, ..story(&items) }
+}
+
+/// The same; the first attempt of each item is answered with 503.
+pub(super) fn unavailable_at_first(items: u32) -> Scenario {
+    let what = What::Unavailable { status: 503, retry_after: RetryAfter::None };
+    Scenario { faults: (1..=items).map(|item| at_attempt(item, 1, what)).collect(), ..calm(items) }
+}
+
 /// A fault at the n-th attempt of an item.
 pub(super) fn at_attempt(item: u32, n: u32, what: What) -> Fault {
     Fault { when: When::Attempt { item, n }, what }
 }
 
-/// What `oracle` says of a run whose moments go through `tamper`.
-pub(super) fn judge(
-    mut oracle: impl Oracle,
+/// The item `iN`.
+pub(super) fn id(item: u32) -> ItemId {
+    ItemId::new(format!("i{item}")).expect("a short id")
+}
+
+// --- What an oracle says of them.
+
+/// When it is told the truth.
+pub(super) fn truth(oracle: &mut dyn Oracle, scenario: &Scenario) -> Option<String> {
+    told(oracle, scenario, |moment, tell| tell(moment))
+}
+
+/// When `liar` decides for each moment what it is told.
+pub(super) fn told(
+    oracle: &mut dyn Oracle,
     scenario: &Scenario,
-    mut tamper: impl FnMut(&Moment<'_>, Tell<'_>),
+    mut liar: impl FnMut(&Moment<'_>, Tell<'_>),
 ) -> Option<String> {
     let mut facts = Facts::default();
     let mut found = None;
     let mut sink = |world: &World, moment: &Moment<'_>| {
-        tamper(moment, &mut |moment| {
-            facts.note(world, moment);
+        liar(moment, &mut |moment| {
             if found.is_none() {
+                facts.note(world, moment);
                 found = oracle.see(world, &facts, moment).err();
             }
         });
@@ -54,12 +82,48 @@ pub(super) fn judge(
     found
 }
 
-/// The same, untouched.
-pub(super) fn says(oracle: impl Oracle, scenario: &Scenario) -> Option<String> {
-    judge(oracle, scenario, |moment, tell| tell(moment))
+/// When only effects are lied about: `liar` gives those to tell instead.
+pub(super) fn effects(
+    oracle: &mut dyn Oracle,
+    scenario: &Scenario,
+    mut liar: impl FnMut(&Effect) -> Vec<Effect>,
+) -> Option<String> {
+    told(oracle, scenario, |moment, tell| match moment {
+        Moment::Effect { tab, effect } => {
+            for effect in liar(effect) {
+                tell(&Moment::Effect { tab: *tab, effect: &effect });
+            }
+        }
+        moment => tell(moment),
+    })
 }
 
-/// The attempt that a moment dispatches.
+/// When only inputs are lied about.
+pub(super) fn inputs(
+    oracle: &mut dyn Oracle,
+    scenario: &Scenario,
+    mut liar: impl FnMut(&Input) -> Vec<Input>,
+) -> Option<String> {
+    told(oracle, scenario, |moment, tell| match moment {
+        Moment::Input { tab, input } => {
+            for input in liar(input) {
+                tell(&Moment::Input { tab: *tab, input: &input });
+            }
+        }
+        moment => tell(moment),
+    })
+}
+
+/// Asserts that it rang, and with these words.
+#[track_caller]
+pub(super) fn rang(found: Option<String>, words: &str) {
+    let found = found.expect("a lie is found");
+    assert!(found.contains(words), "{found:?} says {words:?}");
+}
+
+// --- What a moment is.
+
+/// The attempt that it dispatches.
 pub(super) fn dispatched(moment: &Moment<'_>) -> Option<AttemptId> {
     match moment {
         Moment::Effect { effect: Effect::Dispatch { attempt, .. }, .. } => Some(*attempt),
@@ -67,7 +131,7 @@ pub(super) fn dispatched(moment: &Moment<'_>) -> Option<AttemptId> {
     }
 }
 
-/// The attempt whose result a moment brings, and the result.
+/// The attempt whose result it brings, and the result.
 pub(super) fn resolved<'a>(moment: &Moment<'a>) -> Option<(AttemptId, &'a AttemptOutcome)> {
     match *moment {
         Moment::Input { input: Input::Resolved { attempt, outcome }, .. } => Some((*attempt, outcome)),

@@ -242,7 +242,7 @@ fn compare(page: &Page, outbox: &Outbox) -> Result<(), String> {
 mod tests {
     use super::*;
     use crate::{
-        oracle::tampered::{calm, effects, id, inputs, rang, truth},
+        oracle::tamper::{calm, effects, id, inputs, rang, truth},
         run_with,
         scenario::{Action, Scenario, Step},
         standard::Standard,
