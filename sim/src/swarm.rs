@@ -13,6 +13,8 @@ use crate::{
     standard::Standard,
 };
 
+mod rare;
+
 /// The longest time until the heal.
 const LENGTH_MS: u64 = 60_000;
 /// Long enough for an item to fail ten times (R16).
@@ -51,7 +53,9 @@ pub fn swarm_of(app: &dyn Workload, seed: u64) -> Scenario {
     if stubborn {
         faults.extend(refused_ten_times(&mut draw, items));
     }
-    Scenario { seed, options, steps, faults, heal_at_ms: length_ms }
+    let mut scenario = Scenario { seed, options, steps, faults, heal_at_ms: length_ms };
+    rare::add(app, &mut scenario);
+    scenario
 }
 
 /// Draws of one stream, in order.
