@@ -14,7 +14,7 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 use outbox_sim::{Report, Violation, matrix::Cell, swarm::swarm};
 
-use crate::{Verdict, show};
+use crate::{Verdict, marks, show};
 
 /// What to play.
 pub(crate) struct Plan {
@@ -71,9 +71,10 @@ impl Sums {
     }
 }
 
-/// Plays seeds until one fails or all are played.
+/// Plays seeds until one fails or all are played. If they were many, they must have reached everything.
 pub(crate) fn many(plan: &Plan) -> Result<Verdict, String> {
-    hunt(plan).map(|(verdict, _)| verdict)
+    let (verdict, sums) = hunt(plan)?;
+    Ok(if sums.seeds < marks::LONG { verdict } else { marks::reached(verdict, &sums) })
 }
 
 /// The same, with what was reached.

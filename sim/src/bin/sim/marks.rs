@@ -10,6 +10,9 @@ use crate::{
     hunt::{self, Plan, Sums},
 };
 
+/// A run of so many seeds is long: it reaches every mark and every cell that can be.
+pub(crate) const LONG: u64 = 20_000;
+
 /// Plays, then tells what was reached.
 pub(crate) fn marks(plan: &Plan) -> Result<Verdict, String> {
     let (verdict, sums) = hunt::hunt(plan)?;
@@ -18,17 +21,22 @@ pub(crate) fn marks(plan: &Plan) -> Result<Verdict, String> {
         println!("{:>12}  {mark:?}: {}", count(*mark), mark.what());
     }
     matrix(&sums);
+    Ok(reached(verdict, &sums))
+}
+
+/// What a run comes to when all that it should have reached counts too.
+pub(crate) fn reached(verdict: Verdict, sums: &Sums) -> Verdict {
     let cold: Vec<String> =
         Mark::ALL.iter().filter(|mark| count(**mark) == 0).map(|mark| format!("{mark:?}")).collect();
     let filled: BTreeSet<_> = sums.cells.keys().copied().collect();
     let empty: Vec<String> =
         matrix::cold(&filled).map(|(fault, state)| format!("{fault} while {state}")).collect();
-    if verdict == Verdict::Clean && (!cold.is_empty() || !empty.is_empty()) {
-        println!("\ncold marks: {}\nempty cells: {}", list(&cold), list(&empty));
-        println!("play longer, make the swarm reach them, or list them in matrix.rs with the reason");
-        return Ok(Verdict::SimulatorBug);
+    if verdict != Verdict::Clean || cold.is_empty() && empty.is_empty() {
+        return verdict;
     }
-    Ok(verdict)
+    println!("\ncold marks: {}\nempty cells: {}", list(&cold), list(&empty));
+    println!("play longer, make the swarm reach them, or list them in matrix.rs with the reason");
+    Verdict::SimulatorBug
 }
 
 /// How often each fault struck in each state.
