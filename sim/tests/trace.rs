@@ -158,8 +158,9 @@ fn a_recording_is_told_as_the_run_was() {
     };
     let report = run_with(&Standard, &scenario, Some(&mut sink));
     trace.end(&report);
-    let recorded =
-        Trace::of_recording(&recording.expect("the core was told something"), Detail::All).unwrap();
+    let recording = recording.expect("the core was told something");
+    let (recorded, outbox) = Trace::of_recording(&recording, Detail::All).unwrap();
+    assert!(outbox.is_empty(), "i1 was committed");
     let told = |trace: &Trace| -> Vec<String> {
         let of_core = |kind| !matches!(kind, Kind::Opened | Kind::Step | Kind::Fault);
         let lines = trace.lines.iter().filter(|line| line.who == Who::Tab(0) && of_core(line.kind));

@@ -1,12 +1,12 @@
 //! `Trace`: a run as short lines: what happened, in which lane, to which items.
 //!
-//! A [`Trace`] is filled by the sink of [`run_with`], or made of a flight recording. It
-//! is derived from [`Moment`]s alone, so watching a run does not change it. It can be written as text, as
-//! JSON Lines, and as a page (see [`viewer`](crate::viewer)).
+//! A [`Trace`] is filled by the sink of [`run_with`], or made of a flight recording. It is derived from
+//! [`Moment`]s alone, so watching a run does not change it. It can be written as text, as JSON Lines, and
+//! as a page (see [`viewer`](crate::viewer)).
 
 use std::{collections::BTreeMap, fmt};
 
-use outbox::{ConfigError, Effect, Input, Recording, replay};
+use outbox::{Effect, Input};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -17,13 +17,15 @@ use crate::{
 };
 
 mod items;
+mod recorded;
 mod teller;
 mod words;
 mod write;
 
+pub use recorded::DEPARTURE;
 pub use write::NotATrace;
 
-use teller::{Replica, Teller};
+use teller::Teller;
 
 /// Where something happened: one lane of the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -242,7 +244,7 @@ pub struct Trace {
     pub header: Header,
     /// What happened, in order.
     pub lines: Vec<Line>,
-    /// What came of it; `None` for a recording, and until the run has ended.
+    /// What came of it; `None` until the run has ended.
     pub ending: Option<Ending>,
     teller: Teller,
     detail: Detail,
@@ -285,35 +287,6 @@ impl Trace {
         (trace, report)
     }
 
-    /// The trace of a flight recording: one tab, its inputs, and the effects that replaying them gives.
-    ///
-    /// # Errors
-    /// If the recording's configuration is not valid.
-    pub fn of_recording(recording: &Recording, detail: Detail) -> Result<Self, ConfigError> {
-        let (effects, _) = replay(recording)?;
-        let start = recording.start;
-        let header = Header {
-            title: format!("recording of {}", recording.config.replica),
-            tabs: 1,
-            start_ms: start.as_millis(),
-            left_out: 0,
-            scenario: None,
-        };
-        let mut trace = Self::with_header(header, detail);
-        let replica = |at_ms| Replica { at_ms, tab: 0, page: 1, zero_ms: start.as_millis() };
-        trace.push_moment(|teller| teller.opened(&replica(0), None));
-        for ((now, input), effects) in recording.inputs.iter().zip(effects) {
-            let replica = replica(now.since_ms(start));
-            trace.push_moment(|teller| teller.input(&replica, input));
-            for effect in &effects {
-                trace.push_moment(|teller| teller.effect(&replica, effect));
-            }
-            trace.push_moment(|teller| teller.handled(&replica, effects.len()));
-        }
-        trace.leave_out(u64::MAX);
-        Ok(trace)
-    }
-
     /// Something happened.
     pub fn see(&mut self, world: &World, moment: &Moment<'_>) {
         self.push_moment(|teller| teller.moment(world, moment));
@@ -321,7 +294,7 @@ impl Trace {
 
     /// The run has ended. A violation at moment 0, such as a panic, is shown at the last one.
     pub fn end(&mut self, report: &Report) {
-        let last = self.lines.last().map_or(0, |line| line.n);
+        let last = self.last_moment();
         let violation = report.violation.as_ref().map(|violation| Broken {
             oracle: violation.oracle.into(),
             rules: violation.rules.iter().map(ToString::to_string).collect(),
@@ -344,6 +317,11 @@ impl Trace {
         let mut line = tell(&mut self.teller);
         line.n = self.teller.next_n();
         self.lines.push(line);
+    }
+
+    /// The number of the moment that was told last.
+    fn last_moment(&self) -> u64 {
+        self.lines.last().map_or(0, |line| line.n)
     }
 
     /// Leaves out noise, but never the line in which a promise was broken.

@@ -39,6 +39,7 @@ pub use play::{Report, Violation, run, run_judged, run_with};
 pub use queue::PageId;
 pub use storage::SimStore;
 pub use tab::{Flight, Page, Tab};
+pub(crate) use watch::RunHash;
 pub use watch::Sink;
 
 use queue::Queue;

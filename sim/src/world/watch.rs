@@ -55,7 +55,7 @@ impl Watch<'_> {
 ///
 /// It tells runs apart, it does not resist attack.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct RunHash(u64);
+pub(crate) struct RunHash(u64);
 
 impl RunHash {
     fn word(&mut self, word: u64) {

@@ -1,8 +1,10 @@
-//! Scenarios from the command line: a file or a seed.
+//! What a person gave on the command line: a seed, a scenario's file, or a flight recording's.
 
-use std::{fs, path::Path};
+use std::fs;
 
+use outbox::Recording;
 use outbox_sim::{scenario::Scenario, swarm::swarm};
+use serde::{Deserialize, de::IgnoredAny};
 
 /// A scenario and the words that name it again.
 pub(crate) struct Named {
@@ -10,17 +12,60 @@ pub(crate) struct Named {
     pub(crate) scenario: Scenario,
 }
 
-/// Reads what a person gave: a number is a seed, anything else a file.
-pub(crate) fn scenario(given: &str) -> Result<Named, String> {
+/// What was given.
+pub(crate) enum Given {
+    Scenario(Named),
+    Recording(Box<Recording>),
+}
+
+/// By which a file of JSON is known.
+#[derive(Deserialize)]
+struct Probe {
+    steps: Option<IgnoredAny>,
+    inputs: Option<IgnoredAny>,
+}
+
+/// Reads it: a number is a seed, anything else a file.
+pub(crate) fn given(given: &str) -> Result<Given, String> {
     if let Ok(seed) = given.parse() {
-        return Ok(Named { name: given.into(), scenario: swarm(seed) });
+        return Ok(Given::Scenario(Named { name: given.into(), scenario: swarm(seed) }));
     }
-    let path = Path::new(given);
-    let text = fs::read_to_string(path).map_err(|error| {
-        format!("cannot read {given}: {error}; give a seed (a number) or a scenario's file")
+    let text = fs::read_to_string(given).map_err(|error| {
+        format!(
+            "cannot read {given}: {error}; give a seed (a number), or the file of a scenario or a recording"
+        )
     })?;
-    let scenario = serde_json::from_str(&text).map_err(|error| {
-        format!("{given} is not a scenario: {error}; `cargo sim shrink` writes such files")
-    })?;
-    Ok(Named { name: given.into(), scenario })
+    if text.starts_with(r#"{"header":"#) {
+        return Err(format!("{given} is a trace, as --jsonl writes it: replay the scenario that it is of"));
+    }
+    // `JSON.stringify` of what `exportRecording()` returns is a text in a text.
+    let text = serde_json::from_str::<String>(&text).unwrap_or(text);
+    let probe: Probe =
+        serde_json::from_str(&text).map_err(|error| format!("{given} is no object of JSON: {error}"))?;
+    let broken = |what, error| format!("{given} looks like {what} but cannot be read: {error}");
+    match probe {
+        Probe { steps: Some(_), .. } => {
+            let scenario = serde_json::from_str(&text).map_err(|error| broken("a scenario", error))?;
+            Ok(Given::Scenario(Named { name: given.into(), scenario }))
+        }
+        Probe { inputs: Some(_), .. } => {
+            let recording =
+                serde_json::from_str(&text).map_err(|error| broken("a flight recording", error))?;
+            Ok(Given::Recording(Box::new(recording)))
+        }
+        Probe { .. } => Err(format!(
+            "{given} is neither a scenario, which has `steps` and is written by `cargo sim shrink`, nor a \
+             flight recording, which has `inputs` and comes from an app: see `cargo sim replay --help`"
+        )),
+    }
+}
+
+/// The same where only a scenario will do.
+pub(crate) fn scenario(name: &str) -> Result<Named, String> {
+    match given(name)? {
+        Given::Scenario(named) => Ok(named),
+        Given::Recording(_) => Err(format!(
+            "{name} is a flight recording: it can be replayed, but only a scenario can be made smaller"
+        )),
+    }
 }

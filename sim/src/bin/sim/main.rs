@@ -1,7 +1,8 @@
 //! `sim`: hunts for bugs by seeds, replays, shrinks and shows them.
 //!
-//! Exit codes: 0 all is well; 1 a bug in the core (an oracle rang, or the core panicked); 2 wrong usage;
-//! 3 a bug in the simulator (it panicked, or two runs of one scenario differ).
+//! Exit codes: 0 all is well; 1 a bug in the core (an oracle rang, or the core panicked); 2 wrong usage,
+//! such as a recording that does not fit this version; 3 a bug in the simulator (it panicked, two runs of
+//! one scenario differ, or a long run left a mark cold).
 
 #![expect(clippy::print_stdout, reason = "a program for people")]
 
@@ -16,33 +17,45 @@ mod show;
 
 use std::{path::PathBuf, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, builder::RangedU64ValueParser};
+use outbox_sim::herd::HerdOptions;
 
 /// Finds bugs of the outbox from seeds, shrinks them, and shows them.
 ///
 /// A seed names a scenario: tabs, people, and everything that goes wrong. The same seed plays the same
 /// scenario, to the last byte.
 #[derive(Parser)]
-#[command(name = "cargo sim", bin_name = "cargo sim", max_term_width = 100)]
+#[command(name = "cargo sim", bin_name = "cargo sim", max_term_width = 100, after_help = AFTER_HELP)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
 }
 
+/// What the help ends with.
+const AFTER_HELP: &str = "\
+To begin with:
+  cargo sim run                          a thousand fresh seeds
+  cargo sim replay 7 --html run.html     one of them, as a page with swimlanes
+
+Exit codes: 0 all is well; 1 a bug in the core; 2 wrong usage; 3 a bug in the simulator, or rare things
+that a long run did not reach.";
+
 #[derive(Subcommand)]
 enum Command {
     /// Plays seeds until one fails, the number is reached, or the time is up
+    ///
+    /// A run of 20,000 seeds or more also fails on rare things that did not happen: see `cargo sim marks`.
     Run {
         /// Play this seed alone
         seed: Option<u64>,
         /// Play so many seeds
-        #[arg(long, conflicts_with = "seed", default_value_t = 1000)]
+        #[arg(long, conflicts_with = "seed", default_value_t = 1000, value_parser = at_least_one())]
         seeds: u64,
         /// The first of them; by default one that no run had before
         #[arg(long, conflicts_with = "seed")]
         from: Option<u64>,
         /// Play fresh seeds for so many minutes
-        #[arg(long, conflicts_with_all = ["seed", "seeds"])]
+        #[arg(long, conflicts_with_all = ["seed", "seeds"], value_parser = at_least_one())]
         minutes: Option<u64>,
         /// Play so many at once
         #[arg(long, default_value_t = hunt::cores())]
@@ -51,14 +64,21 @@ enum Command {
         #[arg(long)]
         twice: bool,
     },
-    /// Plays one scenario and shows what happens
+    /// Plays one scenario, or a flight recording of an app, and shows what happens
+    ///
+    /// A flight recording is what `outbox.exportRecording()` of the npm package returns if it was started
+    /// with `record: true`, or an `outbox::Recording` as JSON, which the tokio driver's `Builder::recorder`
+    /// gives the inputs of. It is replayed through the real core: each answer in it must be to something
+    /// that the replay, too, has asked for, else the first that is not is named; and what was left in the
+    /// end is told.
     Replay {
-        /// A scenario's file, or a seed
+        /// A seed, a scenario's file, or a flight recording's
+        #[arg(value_name = "SEED|FILE")]
         scenario: String,
         /// Print a line per event
         #[arg(long)]
         trace: bool,
-        /// With --trace: timers and idle checks too
+        /// In trace and page: timers and idle checks too
         #[arg(long)]
         all: bool,
         /// Write a page with swimlanes, to be opened in a browser
@@ -70,7 +90,8 @@ enum Command {
     },
     /// Makes a failing scenario as small as it can be
     Shrink {
-        /// A scenario's file, or a seed
+        /// A seed, or a scenario's file
+        #[arg(value_name = "SEED|FILE")]
         scenario: String,
         /// Where to write it
         #[arg(long, value_name = "FILE", default_value = "shrunk.json")]
@@ -88,7 +109,7 @@ enum Command {
     /// Plays seeds, then tells which rare things happened; fails if one did not
     Marks {
         /// Play so many seeds
-        #[arg(long, default_value_t = 20_000)]
+        #[arg(long, default_value_t = marks::LONG, value_parser = at_least_one())]
         seeds: u64,
         /// The first of them
         #[arg(long, default_value_t = 1)]
@@ -103,8 +124,8 @@ enum Command {
         #[arg(long, default_value_t = 10_000)]
         clients: u32,
         /// What the server can do, in requests a second
-        #[arg(long)]
-        capacity: Option<u32>,
+        #[arg(long, default_value_t = HerdOptions::default().capacity_per_s)]
+        capacity: u32,
         /// Another seed, another herd
         #[arg(long, default_value_t = 1)]
         seed: u64,
@@ -114,9 +135,14 @@ enum Command {
     },
     /// Plants bugs in the core; each must be found by its oracle
     Mutants {
-        /// Only this one
+        /// Only this one; with no such bug, their names are told
         name: Option<String>,
     },
+}
+
+/// None at all would be a run that proves nothing.
+fn at_least_one() -> RangedU64ValueParser<u64> {
+    RangedU64ValueParser::new().range(1..)
 }
 
 fn main() -> ExitCode {

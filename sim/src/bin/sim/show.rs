@@ -36,6 +36,11 @@ pub(crate) fn keep_panics() {
     }));
 }
 
+/// Where the last panic came from, to be put behind what it said.
+pub(crate) fn panicked_at() -> String {
+    format!(" (at {})", PANICKED_AT.take())
+}
+
 /// Plays a scenario; a panic becomes a violation.
 pub(crate) fn play(scenario: &Scenario) -> Report {
     caught(scenario, || run(&Standard, scenario))
@@ -64,7 +69,7 @@ fn caught(scenario: &Scenario, play: impl FnOnce() -> Report) -> Report {
             rules: &[],
             at_ms: scenario.heal_at_ms,
             moment: 0,
-            what: format!("{} (at {})", panic_message(&*payload), PANICKED_AT.take()),
+            what: panic_message(&*payload) + &panicked_at(),
         }),
     })
 }
