@@ -1,6 +1,6 @@
 //! `Channel`: what replicas of one outbox tell each other (R26, R28). Any message may be lost.
 
-use std::rc::Weak;
+use alloc::{rc::Weak, string::String, vec::Vec};
 
 use outbox::{Input, Poke, lease::ElectionMessage};
 use serde::{Deserialize, Serialize};

@@ -1,9 +1,7 @@
 //! `Clock` and `Alarm`: the time, and one timer (R30, R31).
 
-use std::{
-    cell::{Cell, OnceCell},
-    rc::Rc,
-};
+use alloc::rc::Rc;
+use core::cell::{Cell, OnceCell};
 
 use outbox::Timestamp;
 use wasm_bindgen::prelude::*;

@@ -1,6 +1,7 @@
 //! `Leadership`: who leads (R26): by a port, by leases over the channel, or nobody else is there.
 
-use std::{cell::RefCell, rc::Weak};
+use alloc::{boxed::Box, rc::Weak, string::String, vec::Vec};
+use core::cell::RefCell;
 
 use js_sys::Object;
 use outbox::{

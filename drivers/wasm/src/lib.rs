@@ -8,26 +8,40 @@
 //!
 //! # Features
 //!
-//! - `npm`: the flat surface that the npm package is built on.
+//! - `executor` (default): the Rust API.
+//! - `npm`: the flat surface that the npm package is built on. Without `executor` it needs no `std`, whose
+//!   reports of panics a page would download and never show.
 
+#![cfg_attr(not(feature = "executor"), no_std)]
+
+extern crate alloc;
+
+#[cfg(all(not(feature = "executor"), target_arch = "wasm32"))]
+mod bare;
 mod channel;
 mod clock;
 mod engine;
+#[cfg(feature = "executor")]
 mod executor;
+#[cfg(feature = "executor")]
 mod ids;
 mod leadership;
 #[cfg(feature = "npm")]
 pub mod npm;
 mod page;
 mod store;
+#[cfg(feature = "executor")]
 mod web;
 
 pub use engine::Stopped;
+#[cfg(feature = "executor")]
 pub use executor::{
     AbortSignal, Attempt, Builder, Events, Executor, Lagged, LeaderElection, Live, MutatorError, StartError,
 };
 pub use leadership::ElectionPort;
 pub use outbox;
+#[cfg(feature = "executor")]
 pub use outbox_driver::{EnqueueOptions, ExecutorError, Handle, Settled, WaitError};
 pub use store::{Request, StoragePort};
+#[cfg(feature = "executor")]
 pub use web::{Durability, indexed_db};

@@ -3,11 +3,17 @@
 //! Its TypeScript types are written by hand in the package. What is told to the host is told while no call
 //! of the host is held up: the host may call back at once.
 
-use std::{
-    cell::{Cell, RefCell},
+use alloc::{
     collections::BTreeMap,
+    format,
     rc::Rc,
+    string::{String, ToString},
     sync::Arc,
+    vec::Vec,
+};
+use core::{
+    cell::{Cell, RefCell},
+    fmt,
 };
 
 use js_sys::{Error, Function, Promise};
@@ -434,7 +440,7 @@ fn explain_json(outbox: &Outbox, id: &ItemId) -> Option<String> {
 }
 
 /// An error as data, and its words.
-fn told(error: &impl Serialize, words: &impl std::fmt::Display) -> String {
+fn told(error: &impl Serialize, words: &impl fmt::Display) -> String {
     format!("{{\"error\":{},\"message\":{}}}", json(error), json(&words.to_string()))
 }
 
@@ -454,6 +460,6 @@ fn json<T: Serialize + ?Sized>(value: &T) -> String {
     serde_json::to_string(value).expect("the core's types are plain JSON")
 }
 
-fn error(error: impl std::fmt::Display) -> JsValue {
+fn error(error: impl fmt::Display) -> JsValue {
     Error::new(&error.to_string()).into()
 }

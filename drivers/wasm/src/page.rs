@@ -1,6 +1,6 @@
 //! `Page`: what the page or the worker goes through.
 
-use std::rc::Weak;
+use alloc::rc::Weak;
 
 use js_sys::{Function, Object};
 use outbox::{Input, Trigger};

@@ -1,20 +1,21 @@
 //! `Storage`: the storage port: the core's requests as plain JavaScript objects, and its answers back.
 
-use std::{
-    cell::{Cell, RefCell},
-    rc::Weak,
-};
+#[cfg(feature = "executor")]
+use alloc::boxed::Box;
+use alloc::{rc::Weak, string::String, vec::Vec};
+use core::cell::{Cell, RefCell};
 
 use js_sys::{Array, Object, Promise};
+#[cfg(feature = "executor")]
+use outbox::storage::Store;
 use outbox::{
     Epoch, Input, ItemId, Seq,
     storage::{
-        Committed, Contents, FailureRow, Fence, Gone, OpId, Row, Scope, Snapshot, StorageError, Store,
-        StoreId, Write, WriteResult,
+        Committed, Contents, FailureRow, Fence, Gone, OpId, Row, Scope, Snapshot, StorageError, StoreId,
+        Write, WriteResult,
     },
 };
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::JsFuture;
 
 use crate::engine::Engine;
 
@@ -23,7 +24,7 @@ extern "C" {
     /// A storage: see `OutboxStorage` in `js/types.d.ts`.
     pub type StoragePort;
     #[wasm_bindgen(method, structural, catch, js_name = open)]
-    fn js_open(this: &StoragePort, name: &str) -> Result<JsValue, JsValue>;
+    pub(crate) fn js_open(this: &StoragePort, name: &str) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(method, structural, catch)]
     fn acquire(this: &StoragePort) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(method, structural, catch)]
@@ -31,9 +32,10 @@ extern "C" {
     #[wasm_bindgen(method, structural, catch)]
     fn persist(this: &StoragePort, fence: &JsValue, writes: &Array) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(method, structural, catch, js_name = close)]
-    fn js_close(this: &StoragePort) -> Result<(), JsValue>;
+    pub(crate) fn js_close(this: &StoragePort) -> Result<(), JsValue>;
     #[wasm_bindgen(method, structural, catch, js_name = destroy)]
-    fn js_destroy(this: &StoragePort, name: &str) -> Result<JsValue, JsValue>;
+    #[cfg(feature = "executor")]
+    pub(crate) fn js_destroy(this: &StoragePort, name: &str) -> Result<JsValue, JsValue>;
 
     /// Any of the port's objects; a field that is not there is `undefined`.
     #[wasm_bindgen(extends = Object)]
@@ -129,7 +131,7 @@ pub enum Request {
 
 impl Request {
     /// Asks the port; the answer is a promise.
-    fn send(&self, port: &StoragePort) -> Result<JsValue, JsValue> {
+    pub(crate) fn send(&self, port: &StoragePort) -> Result<JsValue, JsValue> {
         match self {
             Self::Acquire { op: _ } => port.acquire(),
             Self::Load { op: _, fence, scope } => port.load(&to_js_fence(*fence), &to_js_scope(scope)),
@@ -140,7 +142,7 @@ impl Request {
     }
 
     /// The input that a resolved promise comes to.
-    fn answered(&self, value: JsValue) -> Input {
+    pub(crate) fn answered(&self, value: JsValue) -> Input {
         let fields = value.unchecked_into::<Fields>();
         match self {
             Self::Acquire { op } | Self::Load { op, .. } => {
@@ -156,7 +158,7 @@ impl Request {
     }
 
     /// The input that a rejected promise comes to.
-    fn failed(&self, thrown: JsValue) -> Input {
+    pub(crate) fn failed(&self, thrown: JsValue) -> Input {
         match self {
             Self::Acquire { op } | Self::Load { op, .. } => {
                 Input::Loaded { op: *op, result: Err(failure(thrown)) }
@@ -169,6 +171,7 @@ impl Request {
         }
     }
 
+    #[cfg(feature = "executor")]
     fn answered_by(&self, store: &mut dyn Store) -> Input {
         match self {
             Self::Acquire { op } => Input::Loaded { op: *op, result: store.acquire() },
@@ -195,45 +198,7 @@ impl Request {
     }
 }
 
-impl StoragePort {
-    /// Opens it for the outbox of this name.
-    ///
-    /// # Errors
-    /// As the storage fails.
-    pub async fn open(&self, name: &str) -> Result<(), StorageError> {
-        settled(self.js_open(name)).await.map(drop).map_err(failure)
-    }
-
-    /// Deletes everything that is stored under this name: for a logout. Executors of that name begin anew.
-    ///
-    /// # Errors
-    /// As the storage fails.
-    pub async fn destroy(&self, name: &str) -> Result<(), StorageError> {
-        settled(self.js_destroy(name)).await.map(drop).map_err(failure)
-    }
-
-    /// Asks it one thing, as an outbox does: for tests of a storage with the conformance suite of
-    /// [`outbox::storage`].
-    pub async fn answer(&self, request: &Request) -> Input {
-        match settled(request.send(self)).await {
-            Ok(value) => request.answered(value),
-            Err(thrown) => request.failed(thrown),
-        }
-    }
-
-    /// Closes it; nothing may be asked after that.
-    pub fn close(&self) {
-        if let Err(thrown) = self.js_close() {
-            crate::clock::report(&thrown);
-        }
-    }
-}
-
-async fn settled(asked: Result<JsValue, JsValue>) -> Result<JsValue, JsValue> {
-    JsFuture::from(Promise::resolve(&asked?)).await
-}
-
-fn failure(thrown: JsValue) -> StorageError {
+pub(crate) fn failure(thrown: JsValue) -> StorageError {
     read_failure(&thrown).unwrap_or_else(|cause| StorageError::Unavailable { cause })
 }
 
@@ -241,6 +206,7 @@ fn failure(thrown: JsValue) -> StorageError {
 pub(crate) enum Backend {
     Port(StoragePort),
     /// One that answers at once.
+    #[cfg(feature = "executor")]
     Own(RefCell<Box<dyn Store>>),
 }
 
@@ -280,6 +246,7 @@ impl Storage {
     pub(crate) fn ask(&self, engine: &Engine, request: Request) {
         let port = match &self.backend {
             Backend::Port(port) => port,
+            #[cfg(feature = "executor")]
             Backend::Own(store) => return engine.feed(request.answered_by(&mut **store.borrow_mut())),
         };
         let before = self.request.replace(Some(request));

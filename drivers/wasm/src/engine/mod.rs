@@ -1,12 +1,14 @@
 //! The engine: the [`Outbox`], and what carries its effects out. One thread: an input that comes while one is
 //! handled waits its turn, and nothing of the app is called while the outbox is borrowed.
 
-use std::{
-    cell::{Cell, RefCell},
+use alloc::{
     collections::VecDeque,
     rc::{Rc, Weak},
+    string::String,
     sync::Arc,
+    vec::Vec,
 };
+use core::cell::{Cell, RefCell};
 
 use js_sys::Function;
 use outbox::{

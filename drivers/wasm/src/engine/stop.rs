@@ -1,6 +1,6 @@
 //! How an engine ends: in order.
 
-use std::sync::Arc;
+use alloc::sync::Arc;
 
 use outbox::{AttemptId, Input, Item, Outbox, Timestamp};
 

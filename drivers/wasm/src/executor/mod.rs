@@ -19,6 +19,7 @@ mod error;
 mod events;
 mod live;
 mod mutator_error;
+mod storage;
 
 use app::Local;
 pub use attempt::{AbortSignal, Attempt};
