@@ -15,7 +15,7 @@ pub enum InputError {
     /// Text that is not JSON, or a value that JSON cannot carry.
     #[error("not JSON: {cause}")]
     NotJson {
-        /// serde's description, with line and column.
+        /// What is wrong, with line and column.
         cause: String,
     },
     /// A text that must not be empty is.
@@ -54,7 +54,7 @@ pub enum InputError {
 
 impl InputError {
     #[expect(clippy::needless_pass_by_value, reason = "used as a map_err argument")]
-    pub(crate) fn not_json(cause: serde_json::Error) -> Self {
+    pub(crate) fn not_json(cause: impl ToString) -> Self {
         Self::NotJson { cause: cause.to_string() }
     }
 

@@ -7,9 +7,11 @@ use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{SeqAccess, Unexpected, Visitor},
 };
-use serde_json::value::RawValue;
 
-use crate::{error::InputError, json::Json};
+use crate::{
+    error::InputError,
+    json::{Json, Reader},
+};
 
 /// The most keys an item may have (R32).
 pub const MAX_KEYS: usize = 64;
@@ -83,7 +85,7 @@ impl Key {
     pub fn derive(args: &Json) -> Result<Self, InputError> {
         // The last of a repeated field counts, as in `JSON.parse`.
         let (mut id, mut ids) = (None, None);
-        for (name, value) in args.fields() {
+        for (name, value) in args.members() {
             match name {
                 r#""id""# => id = Some(value),
                 r#""ids""# => ids = Some(value),
@@ -203,38 +205,51 @@ fn keys_of(text: &str) -> Result<Option<Key>, InputError> {
     if let Some(key) = scalar(text) {
         return Key::one(key).map(Some);
     }
-    let Ok(list) = serde_json::from_str::<Vec<&RawValue>>(text) else { return Ok(None) };
-    let key = Key::new(list.iter().filter_map(|raw| scalar(raw.get())))?;
+    let Ok(list) = Reader::at_value(text).and_then(Reader::items) else { return Ok(None) };
+    let key = Key::new(list.into_iter().filter_map(|mut item| scalar(item.value().ok()?)))?;
     Ok(if key.is_unknown() { None } else { Some(key) })
 }
 
 /// A string as it is; an integer within ±(2^53−1) as its decimal text, so `1`, `1.0` and `"1"` are one key.
 fn scalar(text: &str) -> Option<Cow<'_, str>> {
-    const MAX_SAFE: i64 = (1 << 53) - 1;
+    let text = text.trim_ascii();
     if text.starts_with('"') {
-        return text_of(text);
+        text_of(text)
+    } else {
+        whole(text).map(|number| Cow::Owned(number.to_string()))
     }
-    let number: serde_json::Number = serde_json::from_str(text).ok()?;
-    let integer = number.as_i64().or_else(|| number.as_f64().and_then(whole))?;
-    (-MAX_SAFE..=MAX_SAFE).contains(&integer).then(|| Cow::Owned(integer.to_string()))
 }
 
 /// What a JSON string says.
 fn text_of(json: &str) -> Option<Cow<'_, str>> {
-    let plain = json.strip_prefix('"').and_then(|json| json.strip_suffix('"'));
-    match plain.filter(|text| !text.contains('\\')) {
-        Some(text) => Some(Cow::Borrowed(text)),
-        None => serde_json::from_str(json).ok().map(Cow::Owned),
-    }
+    Reader::at_value(json).and_then(Reader::string).ok()
 }
 
-#[expect(
-    clippy::float_cmp,
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    reason = "an exact round trip is the question"
-)]
-fn whole(number: f64) -> Option<i64> {
-    let integer = number as i64;
-    (integer as f64 == number).then_some(integer)
+/// The integer that a JSON number is, if it is one.
+fn whole(number: &str) -> Option<i64> {
+    const MAX_SAFE: i64 = (1 << 53) - 1;
+    Reader::at_value(number).ok()?;
+    let (sign, digits) = number.strip_prefix('-').map_or((1, number), |digits| (-1, digits));
+    let (digits, exponent) = digits.split_once(['e', 'E']).unwrap_or((digits, "0"));
+    let (before, after) = digits.split_once('.').unwrap_or((digits, ""));
+    // Zeros at the end are counted, not multiplied: they may be undone by the exponent.
+    let (mut integer, mut zeros) = (0_i64, 0_u32);
+    for digit in before.bytes().chain(after.bytes()) {
+        match digit {
+            b'0' => zeros += u32::from(integer > 0),
+            b'1'..=b'9' => {
+                let shifted = integer.checked_mul(10_i64.checked_pow(zeros + 1)?)?;
+                integer = shifted.checked_add(i64::from(digit - b'0'))?;
+                zeros = 0;
+            }
+            _ => return None, // not a number at all
+        }
+    }
+    if integer == 0 {
+        return Some(0);
+    }
+    let exponent = exponent.parse::<i64>().ok()?.checked_add(i64::from(zeros))?;
+    let shift = u32::try_from(exponent.checked_sub(after.len() as i64)?).ok()?;
+    let integer = integer.checked_mul(10_i64.checked_pow(shift)?)?;
+    (integer <= MAX_SAFE).then_some(sign * integer)
 }

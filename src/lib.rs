@@ -41,6 +41,7 @@ mod sorted;
 pub mod storage;
 mod time;
 mod trace;
+pub mod wire;
 
 pub use before_retry::{RetryBatch, Rewrite, Verdict, verdicts};
 pub use config::{

@@ -18,14 +18,12 @@ use alloc::{
     sync::Arc,
 };
 
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
-
 use crate::{
     item::{Class, FailureRecord, Item, ItemId, Seq, SerializedError},
-    json::Json,
+    json::{self, Json, Read, Reader},
     keys::Key,
     time::Timestamp,
+    wire::{self, ToJson},
 };
 
 mod plain;
@@ -80,7 +78,7 @@ pub(crate) fn encode_in(buffer: &mut String, item: &Item) -> Arc<str> {
 /// Reads a row. Never fails: what cannot be read is said to be so.
 ///
 /// `intern` turns a mutator's name into shared text.
-pub fn decode(seq: Seq, record: &[u8], mut intern: impl FnMut(&str) -> Arc<str>) -> Decoded {
+pub fn decode(seq: Seq, record: &[u8], intern: impl FnMut(&str) -> Arc<str>) -> Decoded {
     let text = match core::str::from_utf8(record) {
         Ok(text) => text,
         Err(e) => return Decoded::Unreadable { problem: e.to_string() },
@@ -88,18 +86,19 @@ pub fn decode(seq: Seq, record: &[u8], mut intern: impl FnMut(&str) -> Arc<str>)
     if let Some(v1) = plain::read(text) {
         return Decoded::Item(v1.into_item(seq, intern));
     }
-    match serde_json::from_str::<V1<'_>>(text) {
-        Ok(v1) if v1.version == VERSION => Decoded::Item(v1.into_item(seq, intern)),
-        body => match serde_json::from_str::<Head<'_>>(text) {
-            Err(e) => Decoded::Unreadable { problem: e.to_string() },
-            Ok(head) if head.version == 0 => {
-                Decoded::Unreadable { problem: "version 0 never existed".into() }
-            }
-            Ok(head) => {
-                let problem = if head.version > VERSION { None } else { body.err().map(|e| e.to_string()) };
-                Decoded::Opaque { item: head.into_item(seq, &mut intern), problem }
+    let stored = match Stored::read(text) {
+        Ok(stored) => stored,
+        Err(problem) => return Decoded::Unreadable { problem: problem.to_string() },
+    };
+    match stored.head.version {
+        0 => Decoded::Unreadable { problem: "version 0 never existed".into() },
+        VERSION => match stored.v1() {
+            Ok(v1) => Decoded::Item(v1.into_item(seq, intern)),
+            Err(problem) => {
+                Decoded::Opaque { item: stored.into_item(seq, intern), problem: Some(problem.to_string()) }
             }
         },
+        _ => Decoded::Opaque { item: stored.into_item(seq, intern), problem: None },
     }
 }
 
@@ -124,18 +123,14 @@ pub fn decode_failure(
     record: &[u8],
     mut intern: impl FnMut(&str) -> Arc<str>,
 ) -> Result<FailureRecord, String> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Stored<'a> {
-        failed_at: Timestamp,
-        error: SerializedError,
-        seq: Seq,
-        #[serde(borrow)]
-        item: &'a RawValue,
-    }
-    let stored: Stored<'_> = serde_json::from_slice(record).map_err(|e| e.to_string())?;
-    match decode(stored.seq, stored.item.get().as_bytes(), &mut intern) {
-        Decoded::Item(item) => Ok(FailureRecord { failed_at: stored.failed_at, error: stored.error, item }),
+    let text = core::str::from_utf8(record).map_err(|e| e.to_string())?;
+    let parts = || -> Read<(Timestamp, SerializedError, Seq, &str)> {
+        let fields = Reader::at_value(text)?.fields(&["failedAt", "error", "seq", "item"])?;
+        Ok((fields.read(0)?, fields.read(1)?, fields.read(2)?, fields.need(3)?.value()?))
+    };
+    let (failed_at, error, seq, item) = parts().map_err(|problem| problem.to_string())?;
+    match decode(seq, item.as_bytes(), &mut intern) {
+        Decoded::Item(item) => Ok(FailureRecord { failed_at, error, item }),
         Decoded::Opaque { problem, item } => Err(problem
             .unwrap_or_else(|| format!("its item is of version {}, newer than {VERSION}", item.version))),
         Decoded::Unreadable { problem } => Err(problem),
@@ -149,7 +144,7 @@ pub fn with_args(mut item: Item, args: Json) -> Arc<str> {
     encode(&item)
 }
 
-/// A record in the making. Every claim writes one, so what is plain is pushed as it is; serde does the rest.
+/// A record in the making. Every claim writes one, so what is plain is pushed as it is.
 struct Text(String);
 
 impl Text {
@@ -210,21 +205,7 @@ impl Text {
     #[inline]
     fn text(&mut self, before: &str, text: &str) {
         self.0.push_str(before);
-        let needs_escape = |byte: u8| (byte < 0x20) | (byte == b'"') | (byte == b'\\');
-        // Without an early end, so that it looks at many bytes at once.
-        if text.bytes().fold(false, |found, byte| found | needs_escape(byte)) {
-            self.escaped(text);
-        } else {
-            self.0.push_str(text);
-            self.0.push('"');
-        }
-    }
-
-    /// The same but for its opening quote.
-    #[cold]
-    fn escaped(&mut self, text: &str) {
-        let json = serde_json::to_string(text).expect("a string is JSON");
-        self.0.push_str(&json[1..]);
+        json::push_string(&mut self.0, text);
     }
 
     fn json(&mut self, before: &str, json: &Json) {
@@ -232,48 +213,35 @@ impl Text {
         self.0.push_str(json.as_str());
     }
 
-    fn optional<T: Serialize + ?Sized>(&mut self, before: &str, value: Option<&T>) {
+    fn optional<T: ToJson>(&mut self, before: &str, value: Option<&T>) {
         if let Some(value) = value {
             self.value(before, value);
         }
     }
 
-    fn value<T: Serialize + ?Sized>(&mut self, before: &str, value: &T) {
+    fn value<T: ToJson>(&mut self, before: &str, value: &T) {
         self.0.push_str(before);
-        let json = serde_json::to_string(value).expect("an item holds only strings, numbers and JSON");
-        self.0.push_str(&json);
+        self.0.push_str(&wire::to_json(value));
     }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+/// What a record of [`VERSION`] says.
 struct V1<'a> {
-    version: u32,
     id: ItemId,
     key: Key,
-    #[serde(default)]
     barrier: bool,
-    #[serde(borrow)]
     mutator_name: Cow<'a, str>,
-    #[serde(borrow)]
-    args: &'a RawValue,
-    #[serde(default)]
+    args: &'a str,
     idempotency_key: Option<Arc<str>>,
     created_at: Timestamp,
     retry_count: u32,
     next_attempt_at: Timestamp,
-    #[serde(default)]
     claimed: bool,
-    #[serde(default)]
     rewrites: u32,
-    #[serde(default)]
     retry_after: Option<Timestamp>,
-    #[serde(default)]
     last_class: Option<Class>,
-    #[serde(default)]
     last_error: Option<Box<SerializedError>>,
-    #[serde(default, borrow)]
-    metadata: Option<&'a RawValue>,
+    metadata: Option<&'a str>,
 }
 
 impl V1<'_> {
@@ -295,7 +263,7 @@ impl V1<'_> {
             claimed: self.claimed,
             rewrites: self.rewrites,
             barrier: self.barrier,
-            version: self.version,
+            version: VERSION,
         }
     }
 }
@@ -305,30 +273,80 @@ fn share(key: Arc<str>, id: &ItemId) -> Arc<str> {
     if *key == *id.as_str() { id.text() } else { key }
 }
 
-/// What keeps its meaning in every version (R24), and what may be shown if it happens to be readable.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Head<'a> {
+/// A record of any version, whose head could be read.
+struct Stored<'a> {
+    text: Reader<'a>,
+    head: Head,
+    /// Name and args, if they are there.
+    shown: json::Fields<'a>,
+}
+
+/// What keeps its meaning in every version (R24).
+struct Head {
     version: u32,
     id: ItemId,
     key: Key,
-    #[serde(default)]
     barrier: bool,
-    #[serde(default, borrow)]
-    mutator_name: Option<&'a RawValue>,
-    #[serde(default, borrow)]
-    args: Option<&'a RawValue>,
 }
 
-impl Head<'_> {
-    fn into_item(self, seq: Seq, intern: &mut impl FnMut(&str) -> Arc<str>) -> Item {
-        let name: Option<String> = self.mutator_name.and_then(|raw| serde_json::from_str(raw.get()).ok());
+impl<'a> Stored<'a> {
+    fn read(text: &'a str) -> Read<Self> {
+        let text = Reader::at_value(text)?;
+        let shown = text.fields(&["version", "id", "key", "barrier", "mutatorName", "args"])?;
+        let head = Head {
+            version: shown.read(0)?,
+            id: shown.read(1)?,
+            key: shown.read(2)?,
+            barrier: shown.read_or_default(3)?,
+        };
+        Ok(Self { text, head, shown })
+    }
+
+    fn v1(&self) -> Read<V1<'a>> {
+        let Self { text, head, shown } = self;
+        let fields = text.fields(&[
+            "idempotencyKey",
+            "createdAt",
+            "retryCount",
+            "nextAttemptAt",
+            "claimed",
+            "rewrites",
+            "retryAfter",
+            "lastClass",
+            "lastError",
+            "metadata",
+        ])?;
+        let metadata = fields.find(9).filter(|metadata| !metadata.is_null());
+        Ok(V1 {
+            id: head.id.clone(),
+            key: head.key.clone(),
+            barrier: head.barrier,
+            mutator_name: shown.need(4)?.string()?,
+            args: shown.need(5)?.value()?,
+            idempotency_key: fields.read_or_default(0)?,
+            created_at: fields.read(1)?,
+            retry_count: fields.read(2)?,
+            next_attempt_at: fields.read(3)?,
+            claimed: fields.read_or_default(4)?,
+            rewrites: fields.read_or_default(5)?,
+            retry_after: fields.read_or_default(6)?,
+            last_class: fields.read_or_default(7)?,
+            last_error: fields.read_or_default(8)?,
+            metadata: metadata.map(|mut metadata| metadata.value()).transpose()?,
+        })
+    }
+
+    /// The head, and what may be shown if it happens to be readable.
+    fn into_item(self, seq: Seq, mut intern: impl FnMut(&str) -> Arc<str>) -> Item {
+        let Self { text: _, head, shown } = self;
+        let name = shown.find(4).and_then(|name| name.string().ok());
+        let args = shown.find(5).and_then(|mut args| args.value().ok());
         Item {
-            id: self.id,
+            id: head.id,
             seq: Some(seq),
             mutator_name: intern(name.as_deref().unwrap_or_default()),
-            args: self.args.map_or_else(Json::null, Json::trusted),
-            key: self.key,
+            args: args.map_or_else(Json::null, Json::trusted),
+            key: head.key,
             idempotency_key: None,
             created_at: Timestamp::ZERO,
             retry_count: 0,
@@ -339,8 +357,8 @@ impl Head<'_> {
             metadata: None,
             claimed: false,
             rewrites: 0,
-            barrier: self.barrier,
-            version: self.version,
+            barrier: head.barrier,
+            version: head.version,
         }
     }
 }

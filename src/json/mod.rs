@@ -1,16 +1,24 @@
 //! `Json`: validated JSON text, cheap to clone, kept byte for byte.
 
-use alloc::{boxed::Box, string::ToString, sync::Arc};
+use alloc::{boxed::Box, sync::Arc};
 use core::fmt;
 
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
-    de::{DeserializeOwned, Error as _, MapAccess, SeqAccess, Visitor},
+    de::{DeserializeOwned, Error as _},
     ser::Error as _,
 };
 use serde_json::value::RawValue;
 
 use crate::error::InputError;
+
+mod read;
+mod write;
+
+pub(crate) use read::Read;
+pub use read::{Fields, Malformed, Reader};
+pub use write::Text;
+pub(crate) use write::push_string;
 
 /// Validated JSON text: mutator args, metadata and results.
 ///
@@ -24,9 +32,9 @@ impl Json {
     /// Validates `text` and keeps it.
     ///
     /// # Errors
-    /// [`InputError::NotJson`] with serde's description and position.
+    /// [`InputError::NotJson`] with a description and the position.
     pub fn from_text(text: &str) -> Result<Self, InputError> {
-        serde_json::from_str::<Valid>(text).map_err(InputError::not_json)?;
+        Reader::check(text).map_err(InputError::not_json)?;
         Ok(Self(Arc::from(text.trim_matches([' ', '\n', '\t', '\r']))))
     }
 
@@ -50,13 +58,13 @@ impl Json {
     }
 
     /// Text that this library validated when it wrote it.
-    pub(crate) fn trusted(raw: &RawValue) -> Self {
-        Self(Arc::from(raw.get()))
+    pub(crate) fn trusted(text: &str) -> Self {
+        Self(Arc::from(text))
     }
 
     /// The fields of an object: names and values as they are written. None if it is no object.
-    pub(crate) fn fields(&self) -> Fields<'_> {
-        Fields { text: &self.0, at: if self.0.starts_with('{') { 1 } else { self.0.len() } }
+    pub(crate) fn members(&self) -> Members<'_> {
+        Members { text: &self.0, at: if self.0.starts_with('{') { 1 } else { self.0.len() } }
     }
 
     /// The text.
@@ -110,8 +118,8 @@ impl Serialize for Json {
 impl<'de> Deserialize<'de> for Json {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = Box::<RawValue>::deserialize(deserializer)?;
-        serde_json::from_str::<Valid>(raw.get()).map_err(|e| D::Error::custom(e.to_string()))?;
-        Ok(Self::trusted(&raw))
+        Reader::check(raw.get()).map_err(D::Error::custom)?;
+        Ok(Self::trusted(raw.get()))
     }
 }
 
@@ -122,12 +130,12 @@ pub(crate) fn that_is_there<'de, D: Deserializer<'de>>(deserializer: D) -> Resul
 }
 
 /// Walks over valid text; parses nothing.
-pub(crate) struct Fields<'a> {
+pub(crate) struct Members<'a> {
     text: &'a str,
     at: usize,
 }
 
-impl<'a> Iterator for Fields<'a> {
+impl<'a> Iterator for Members<'a> {
     type Item = (&'a str, &'a str);
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -136,7 +144,7 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
-impl<'a> Fields<'a> {
+impl<'a> Members<'a> {
     fn value(&mut self) -> Option<&'a str> {
         let bytes = self.text.as_bytes();
         let mut start = self.at;
@@ -178,60 +186,4 @@ fn string_end(bytes: &[u8], start: usize) -> usize {
         }
     }
     bytes.len()
-}
-
-/// Visits everything, so that serde_json checks strings, numbers and depth, and keeps nothing.
-struct Valid;
-
-impl<'de> Deserialize<'de> for Valid {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ValidVisitor)
-    }
-}
-
-struct ValidVisitor;
-
-impl<'de> Visitor<'de> for ValidVisitor {
-    type Value = Valid;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Valid, E> {
-        Ok(Valid)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Valid, E> {
-        Ok(Valid)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Valid, E> {
-        Ok(Valid)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Valid, E> {
-        Ok(Valid)
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<Valid, E> {
-        Ok(Valid)
-    }
-
-    fn visit_unit<E>(self) -> Result<Valid, E> {
-        Ok(Valid)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Valid, A::Error> {
-        while seq.next_element::<Valid>()?.is_some() {}
-        Ok(Valid)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Valid, A::Error> {
-        // Keys are strings: `Valid` on them makes serde_json decode (and so check) their escapes.
-        while map.next_key::<Valid>()?.is_some() {
-            map.next_value::<Valid>()?;
-        }
-        Ok(Valid)
-    }
 }
