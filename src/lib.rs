@@ -40,6 +40,7 @@ mod retry_after;
 mod sorted;
 pub mod storage;
 mod time;
+mod timeline;
 mod trace;
 pub mod wire;
 

@@ -4,7 +4,10 @@
 //! there a ring is faster than a tree, and keeps its memory. A change in the middle moves what is on the
 //! shorter side of it.
 
-use alloc::collections::{VecDeque, vec_deque};
+use alloc::{
+    collections::{VecDeque, vec_deque},
+    sync::Arc,
+};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Sorted<T>(VecDeque<T>);
@@ -45,6 +48,11 @@ impl<T: Ord> Sorted<T> {
         self.0.binary_search(value).is_ok()
     }
 
+    /// Which one in order it is, if it is in the set.
+    pub(crate) fn find(&self, value: &T) -> Option<usize> {
+        self.0.binary_search(value).ok()
+    }
+
     pub(crate) fn first(&self) -> Option<&T> {
         self.0.front()
     }
@@ -67,5 +75,56 @@ impl<T: Ord> Sorted<T> {
 
     pub(crate) fn iter(&self) -> vec_deque::Iter<'_, T> {
         self.0.iter()
+    }
+}
+
+impl<T: Ord> Extend<T> for Sorted<T> {
+    fn extend<I: IntoIterator<Item = T>>(&mut self, values: I) {
+        for value in values {
+            self.insert(value);
+        }
+    }
+}
+
+impl<T: Ord> FromIterator<T> for Sorted<T> {
+    fn from_iter<I: IntoIterator<Item = T>>(values: I) -> Self {
+        let mut sorted = Self::default();
+        sorted.extend(values);
+        sorted
+    }
+}
+
+impl<T> IntoIterator for Sorted<T> {
+    type Item = T;
+    type IntoIter = vec_deque::IntoIter<T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl<'a, T> IntoIterator for &'a Sorted<T> {
+    type Item = &'a T;
+    type IntoIter = vec_deque::Iter<'a, T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}
+
+/// A few texts, each once: names of mutators, reasons of a pause.
+pub(crate) type Texts = Sorted<Arc<str>>;
+
+impl Texts {
+    pub(crate) fn get(&self, text: &str) -> Option<&Arc<str>> {
+        let at = self.0.binary_search_by(|held| (**held).cmp(text)).ok()?;
+        self.0.get(at)
+    }
+
+    /// Takes it out.
+    pub(crate) fn forget(&mut self, text: &str) {
+        if let Ok(at) = self.0.binary_search_by(|held| (**held).cmp(text)) {
+            self.0.remove(at);
+        }
     }
 }

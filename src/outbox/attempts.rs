@@ -17,6 +17,7 @@ use crate::{
     marks::sometimes,
     mutants::mutant,
     record,
+    sorted::Sorted,
 };
 
 /// After so many attempts, subscribers are told that an item is stuck (R16).
@@ -156,7 +157,7 @@ impl Outbox {
         let entry = self.entries.get_mut(seq).expect("an item that settles is an entry");
         entry.flags.told = true;
         // What is squashed into it from here on is told when it is gone.
-        let squashed = self.squashed.remove(&seq).unwrap_or_default();
+        let squashed = core::mem::take(&mut entry.squashed);
         Self::tell(core::iter::once(&entry.item.id).chain(&squashed), &outcome, fx);
         let failure = failure.map(|failure| record::encode_failure(&failure));
         self.journal.puts.remove(&seq);
@@ -179,8 +180,8 @@ impl Outbox {
     pub(super) fn finish(&mut self, seq: Seq, outcome: Outcome, fx: &mut Effects) {
         self.cancel_if_in_flight(seq, fx);
         self.void_ask_about(seq);
-        let Some(entry) = self.take_entry(seq) else { return };
-        let squashed = self.squashed.remove(&seq).unwrap_or_default();
+        let Some(mut entry) = self.take_entry(seq) else { return };
+        let squashed = core::mem::take(&mut entry.squashed);
         let own = (!entry.flags.told).then_some(&entry.item.id);
         match &outcome {
             Outcome::Squashed { into } => {
@@ -201,15 +202,17 @@ impl Outbox {
 
     /// The survivor's outcome will be told to these waiters; without a survivor their items are gone.
     fn hand_over(&mut self, ids: Vec<ItemId>, into: &ItemId, fx: &mut Effects) {
-        let Some(&Place::Stored(survivor)) = self.ids.find(into) else {
+        let survivor = self.seq_of(into).and_then(|survivor| self.entries.get_mut(survivor));
+        let Some(survivor) = survivor else {
             return Self::tell(ids.iter(), &Outcome::Gone, fx);
         };
-        let handed = self.squashed.entry(survivor).or_default();
+        let mut handed = core::mem::take(&mut survivor.squashed).into_vec();
         for id in ids {
             if !handed.contains(&id) {
                 handed.push(id);
             }
         }
+        survivor.squashed = handed.into();
     }
 
     /// Takes an entry out of every index; the items behind it move up.
@@ -238,8 +241,7 @@ impl Outbox {
             return;
         }
         let due = self.deadlines.iter().take_while(|&&(at, _)| at <= self.now);
-        let mut due: Vec<Seq> = due.map(|&(_, seq)| seq).collect();
-        due.sort_unstable();
+        let due: Sorted<Seq> = due.map(|&(_, seq)| seq).collect();
         for seq in due {
             let Some(attempt) = self.attempt_in_flight(seq) else { continue };
             sometimes!(TimedOut);

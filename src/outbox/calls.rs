@@ -220,7 +220,7 @@ impl Outbox {
         }
         if reasons != self.paused {
             self.paused = reasons;
-            Self::notify(fx, Event::Paused { reasons: self.paused.iter().cloned().collect() });
+            Self::notify(fx, Event::Paused { reasons: self.paused().map(String::from).collect() });
         }
     }
 
@@ -234,7 +234,7 @@ impl Outbox {
             return Self::reply(fx, call, Err(error.into()));
         }
         self.names.insert(Arc::from(&*name));
-        self.told_parked.remove(&*name);
+        self.told_parked.forget(&name);
         self.config.mutators.insert(name, mutator);
         self.journal.want.full |= self.entries.values().any(|entry| self.is_outdated(entry));
         Self::reply(fx, call, Ok(Reply::Done(true)));

@@ -1,10 +1,10 @@
 //! `Entries`: the stored items by their place.
 //!
 //! Places are dense: they rise by one, and most items go in about the order they came. So a page holds a
-//! run of places, a shelf a run of pages, and the tree over the shelves stays small enough to be looked up
+//! run of places, a shelf a run of pages, and the list of the shelves stays short enough to be looked up
 //! often.
 
-use alloc::{boxed::Box, collections::BTreeMap};
+use alloc::{boxed::Box, vec::Vec};
 use core::ops::RangeInclusive;
 
 use super::entry::Entry;
@@ -17,8 +17,8 @@ const SHELF: usize = 128;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Entries {
-    /// By place / ([`SHELF`] · [`PAGE`]); none is empty.
-    shelves: BTreeMap<u64, Box<Shelf>>,
+    /// In order of place / ([`SHELF`] · [`PAGE`]); none is empty.
+    shelves: Vec<(u64, Box<Shelf>)>,
     len: usize,
 }
 
@@ -67,14 +67,23 @@ fn place(shelf: u64, page: usize, at: usize) -> Seq {
 }
 
 impl Entries {
+    /// Where a shelf is; else where it would be.
+    fn find(&self, shelf: u64) -> Result<usize, usize> {
+        match self.shelves.last() {
+            Some((last, _)) if *last < shelf => Err(self.shelves.len()),
+            _ => self.shelves.binary_search_by_key(&shelf, |(number, _)| *number),
+        }
+    }
+
     pub(super) fn get(&self, seq: Seq) -> Option<&Entry> {
         let (shelf, page, at) = locate(seq);
-        self.shelves.get(&shelf)?.run[page].as_ref()?.run[at].as_ref()
+        self.shelves[self.find(shelf).ok()?].1.run[page].as_ref()?.run[at].as_ref()
     }
 
     pub(super) fn get_mut(&mut self, seq: Seq) -> Option<&mut Entry> {
         let (shelf, page, at) = locate(seq);
-        self.shelves.get_mut(&shelf)?.run[page].as_mut()?.run[at].as_mut()
+        let shelf = self.find(shelf).ok()?;
+        self.shelves[shelf].1.run[page].as_mut()?.run[at].as_mut()
     }
 
     pub(super) fn contains(&self, seq: Seq) -> bool {
@@ -82,8 +91,12 @@ impl Entries {
     }
 
     pub(super) fn insert(&mut self, seq: Seq, entry: Entry) {
-        let (shelf, page, at) = locate(seq);
-        let shelf = self.shelves.entry(shelf).or_insert_with(|| Box::new(Shelf::EMPTY));
+        let (number, page, at) = locate(seq);
+        let shelf = self.find(number).unwrap_or_else(|shelf| {
+            self.shelves.insert(shelf, (number, Box::new(Shelf::EMPTY)));
+            shelf
+        });
+        let shelf = &mut self.shelves[shelf].1;
         if shelf.run[page].is_none() {
             shelf.insert(page, Box::new(Page::EMPTY));
         }
@@ -93,7 +106,8 @@ impl Entries {
 
     pub(super) fn remove(&mut self, seq: Seq) -> Option<Entry> {
         let (number, page_number, at) = locate(seq);
-        let shelf = self.shelves.get_mut(&number)?;
+        let shelf_number = self.find(number).ok()?;
+        let shelf = &mut self.shelves[shelf_number].1;
         let page = shelf.run[page_number].as_mut()?;
         let entry = page.remove(at)?;
         self.len -= 1;
@@ -101,7 +115,7 @@ impl Entries {
             shelf.remove(page_number);
         }
         if shelf.held == 0 {
-            self.shelves.remove(&number);
+            self.shelves.remove(shelf_number);
         }
         Some(entry)
     }
@@ -120,7 +134,7 @@ impl Entries {
     }
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (Seq, &mut Entry)> {
-        self.shelves.iter_mut().flat_map(|(&shelf, pages)| {
+        self.shelves.iter_mut().flat_map(|&mut (shelf, ref mut pages)| {
             pages.iter_mut().flat_map(move |(page, entries)| {
                 entries.iter_mut().map(move |(at, entry)| (place(shelf, page, at), entry))
             })
@@ -130,7 +144,9 @@ impl Entries {
     /// Those at these places, in order.
     pub(super) fn range(&self, seqs: RangeInclusive<Seq>) -> impl Iterator<Item = (Seq, &Entry)> {
         let (first, last) = (locate(*seqs.start()).0, locate(*seqs.end()).0);
-        let entries = self.shelves.range(first..=last).flat_map(|(&shelf, pages)| {
+        let from = self.find(first).unwrap_or_else(|from| from);
+        let shelves = self.shelves[from..].iter().take_while(move |(shelf, _)| *shelf <= last);
+        let entries = shelves.flat_map(|&(shelf, ref pages)| {
             pages.iter().flat_map(move |(page, entries)| {
                 entries.iter().map(move |(at, entry)| (place(shelf, page, at), entry))
             })

@@ -4,7 +4,7 @@ use alloc::{boxed::Box, sync::Arc};
 
 use crate::{
     effect::ParkReason,
-    item::{Item, Outcome},
+    item::{Item, ItemId, Outcome},
     lane::Places,
     time::Timestamp,
 };
@@ -19,6 +19,8 @@ pub(super) struct Entry {
     pub(super) flags: Flags,
     /// The first attempt that was made with the current args (R14).
     pub(super) first_attempt: u32,
+    /// Items that were squashed into this one: its outcome is theirs (R17).
+    pub(super) squashed: Box<[ItemId]>,
 }
 
 /// Small facts about an entry.
@@ -110,6 +112,7 @@ impl Entry {
             queued: Queued::No,
             flags: Flags::default(),
             first_attempt: 1,
+            squashed: Box::default(),
         }
     }
 

@@ -1,5 +1,7 @@
 //! Why an item is not being sent, and when that can next change (R19).
 
+use alloc::string::String;
+
 use super::{
     Outbox,
     entry::{Entry, Queued, Stage},
@@ -50,7 +52,7 @@ impl Outbox {
             return blocked(Reason::Loading);
         }
         if self.is_paused() {
-            return blocked(Reason::Paused { reasons: self.paused.iter().cloned().collect() });
+            return blocked(Reason::Paused { reasons: self.paused().map(String::from).collect() });
         }
         if let Some(behind) = self.explain_lane(seq, entry) {
             return blocked(behind);

@@ -1,11 +1,6 @@
 //! `beforeRetry` (R17): when it is asked, what its answer may say, and its one transaction.
 
-use alloc::{
-    boxed::Box,
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    vec::Vec,
-};
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
 use super::{
     Effects, Outbox,
@@ -23,6 +18,7 @@ use crate::{
     keys::Key,
     marks::sometimes,
     mutants::mutant,
+    sorted::Sorted,
     time::Timestamp,
 };
 
@@ -41,14 +37,22 @@ pub(super) struct Hook {
     phase: Phase,
 }
 
+/// A verdict for each item asked about, in seq order.
+type Plan = Vec<(Seq, Verdict)>;
+
+fn verdict_of(plan: &Plan, seq: Seq) -> Option<&Verdict> {
+    let place = plan.binary_search_by_key(&seq, |&(seq, _)| seq).ok()?;
+    Some(&plan[place].1)
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 enum Phase {
     #[default]
     Idle,
     /// The items asked about are frozen until the answer is durable.
-    Asking { ask: AskId, deadline: Timestamp, asked: BTreeSet<Seq> },
+    Asking { ask: AskId, deadline: Timestamp, asked: Sorted<Seq> },
     /// The answer is being written.
-    Writing { asked: BTreeSet<Seq> },
+    Writing { asked: Sorted<Seq> },
 }
 
 impl Hook {
@@ -75,7 +79,7 @@ impl Outbox {
             return;
         }
         let is_asked = |entry: &Entry| entry.stage == Stage::Waiting && entry.parked.is_none();
-        let asked: BTreeSet<Seq> =
+        let asked: Sorted<Seq> =
             self.entries.iter().filter(|(_, entry)| is_asked(entry)).map(|(seq, _)| seq).collect();
         let mut items = Vec::with_capacity(asked.len());
         for &seq in &asked {
@@ -174,25 +178,19 @@ impl Outbox {
     // What the answer may say.
 
     /// A verdict for each item asked about, if the answer keeps the rules.
-    fn plan(
-        &self,
-        asked: &BTreeSet<Seq>,
-        verdicts: Vec<(ItemId, Verdict)>,
-    ) -> Result<BTreeMap<Seq, Verdict>, HookError> {
-        let mut plan: BTreeMap<Seq, Verdict> = BTreeMap::new();
+    fn plan(&self, asked: &Sorted<Seq>, verdicts: Vec<(ItemId, Verdict)>) -> Result<Plan, HookError> {
+        let mut said: Vec<Option<Verdict>> = asked.iter().map(|_| None).collect();
         for (id, verdict) in verdicts {
-            let seq = match self.ids.find(&id) {
-                Some(Place::Stored(seq)) if asked.contains(seq) && !plan.contains_key(seq) => *seq,
-                _ => return Err(HookError::NotAsked { id }),
-            };
+            let seq = self.seq_of(&id);
+            let place = seq.and_then(|seq| asked.find(&seq)).filter(|&place| said[place].is_none());
+            let (Some(seq), Some(place)) = (seq, place) else { return Err(HookError::NotAsked { id }) };
             if let Verdict::Rewrite(rewrite) = &verdict {
                 self.check_rewrite(&id, seq, rewrite)?;
             }
-            plan.insert(seq, verdict);
+            said[place] = Some(verdict);
         }
-        for &seq in asked {
-            plan.entry(seq).or_insert(Verdict::Remove);
-        }
+        let verdicts = said.into_iter().map(|verdict| verdict.unwrap_or(Verdict::Remove));
+        let plan: Plan = asked.iter().copied().zip(verdicts).collect();
         self.check_squashes(&plan)?;
         Ok(plan)
     }
@@ -205,16 +203,16 @@ impl Outbox {
     }
 
     /// Whoever is squashed is squashed into one that stays, and its keys fit there.
-    fn check_squashes(&self, plan: &BTreeMap<Seq, Verdict>) -> Result<(), HookError> {
+    fn check_squashes(&self, plan: &Plan) -> Result<(), HookError> {
         for (seq, verdict) in plan {
             let Verdict::SquashInto(into) = verdict else { continue };
-            let stays = self.seq_of(into).and_then(|target| plan.get(&target));
+            let stays = self.seq_of(into).and_then(|target| verdict_of(plan, target));
             if !matches!(stays, Some(Verdict::Keep | Verdict::Rewrite(_))) {
                 let id = self.id_of(*seq);
                 return Err(HookError::SquashTarget { id, into: into.clone() });
             }
         }
-        for (&seq, verdict) in plan {
+        for &(seq, ref verdict) in plan {
             if matches!(verdict, Verdict::Keep | Verdict::Rewrite(_)) {
                 let key = self.squashed_key(seq, plan);
                 key.map_err(|cause| HookError::Input { id: self.id_of(seq), cause })?;
@@ -235,9 +233,9 @@ impl Outbox {
     }
 
     /// The key of a survivor: its own if it names one, else the union with those squashed into it.
-    fn squashed_key(&self, seq: Seq, plan: &BTreeMap<Seq, Verdict>) -> Result<Key, crate::InputError> {
+    fn squashed_key(&self, seq: Seq, plan: &Plan) -> Result<Key, crate::InputError> {
         let survivor = &self.entries.get(seq).expect("only entries are asked about").item;
-        if let Some(Verdict::Rewrite(Rewrite { key: Some(key), .. })) = plan.get(&seq) {
+        if let Some(Verdict::Rewrite(Rewrite { key: Some(key), .. })) = verdict_of(plan, seq) {
             return Ok(key.clone());
         }
         let into_it =
@@ -252,21 +250,21 @@ impl Outbox {
     // Carrying it out.
 
     /// The new args hold at once; the write is one transaction, retried until it is durable.
-    fn accept(&mut self, asked: BTreeSet<Seq>, plan: BTreeMap<Seq, Verdict>, fx: &mut Effects) {
+    fn accept(&mut self, asked: Sorted<Seq>, plan: Plan, fx: &mut Effects) {
         self.hook.failures = 0;
-        let keys = plan.keys().map(|&seq| (seq, self.squashed_key(seq, &plan)));
-        let keys: BTreeMap<Seq, Key> = keys.filter_map(|(seq, key)| Some((seq, key.ok()?))).collect();
+        let keys: Vec<Option<Key>> =
+            plan.iter().map(|(seq, _)| self.squashed_key(*seq, &plan).ok()).collect();
         let mut answer = Answer::default();
         self.hook.phase = Phase::Writing { asked };
-        for (seq, verdict) in plan {
+        for ((seq, verdict), key) in plan.into_iter().zip(&keys) {
             match verdict {
                 Verdict::Remove => self.answer_ends(seq, Outcome::Removed, &mut answer),
                 Verdict::SquashInto(into) => {
                     sometimes!(Squashed);
                     self.answer_ends(seq, Outcome::Squashed { into }, &mut answer);
                 }
-                Verdict::Keep => self.answer_keeps(seq, Rewrite::default(), keys.get(&seq), &mut answer, fx),
-                Verdict::Rewrite(rewrite) => self.answer_keeps(seq, rewrite, keys.get(&seq), &mut answer, fx),
+                Verdict::Keep => self.answer_keeps(seq, Rewrite::default(), key.as_ref(), &mut answer, fx),
+                Verdict::Rewrite(rewrite) => self.answer_keeps(seq, rewrite, key.as_ref(), &mut answer, fx),
             }
         }
         if answer == Answer::default() {

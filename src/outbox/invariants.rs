@@ -6,7 +6,7 @@ use super::{
     Outbox,
     entry::{Entry, Queued, Stage},
 };
-use crate::{effect::Place, item::Seq};
+use crate::{effect::Place, item::Seq, time::Timestamp};
 
 /// Larger states are checked by the simulator alone: a check looks at every entry.
 #[cfg(debug_assertions)]
@@ -90,7 +90,7 @@ impl Outbox {
                     "{seq} is eligible, so it is in a queue: it would never be sent"
                 ),
                 Queued::Backoff(at) => assert!(self.queues.backoff.contains(&(at, seq))),
-                Queued::Hook => assert!(self.queues.hook.contains(&seq)),
+                Queued::Hook => assert!(self.queues.hook.contains(&(Timestamp::ZERO, seq))),
                 Queued::Ready(_) => assert!(self.queues.has_ready()),
             }
             if entry.queued != Queued::No {

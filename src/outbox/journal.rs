@@ -6,12 +6,7 @@
 //! all goes well a transaction mixes them; after a failure each goes alone, in that order, so that a
 //! full disk does not block the deletes that free it.
 
-use alloc::{
-    collections::{BTreeSet, VecDeque},
-    string::String,
-    sync::Arc,
-    vec::Vec,
-};
+use alloc::{collections::VecDeque, string::String, sync::Arc, vec::Vec};
 
 use super::{Effects, Known, Outbox, entry::Stage, failures::FailureRetry};
 use crate::{
@@ -21,7 +16,7 @@ use crate::{
     item::{ItemId, Outcome, Seq},
     mutants::mutant,
     record,
-    sorted::Sorted,
+    sorted::{Sorted, Texts},
     storage::{Fence, OpId, Scope, Write},
     time::Timestamp,
 };
@@ -79,9 +74,9 @@ pub(super) struct Want {
     pub(super) full: bool,
     pub(super) since: bool,
     /// Rows that a poke named.
-    pub(super) items: BTreeSet<Seq>,
+    pub(super) items: Sorted<Seq>,
     /// Rows that are sent only if a fenced read still finds them (R2, R5).
-    pub(super) verify: BTreeSet<Seq>,
+    pub(super) verify: Sorted<Seq>,
     /// A write may or may not have been committed: read before writing again (R4).
     pub(super) doubt: bool,
     /// Retries of failure records that were not known when they were asked for: decided by what is read.
@@ -100,14 +95,14 @@ impl Want {
 
     /// The next load, and the part of these wants that it serves; they are taken out.
     fn next_load(&mut self, known: Option<&Known>) -> Option<(Scope, Self)> {
-        let places = |seqs: &BTreeSet<Seq>| Scope::Items(seqs.iter().copied().collect());
+        let places = |seqs: &Sorted<Seq>| Scope::Items(seqs.iter().copied().collect());
         if self.is_broad() || (known.is_none() && !self.items.is_empty()) {
             let scope = match known {
                 Some(known) if !self.full => Scope::Since { change: known.change, through: known.through },
                 _ => Scope::Full,
             };
             let verify = core::mem::take(&mut self.verify);
-            let served = Self { items: BTreeSet::new(), ..core::mem::take(self) };
+            let served = Self { items: Sorted::default(), ..core::mem::take(self) };
             self.verify = verify;
             return Some((scope, served));
         }
@@ -256,10 +251,10 @@ impl CallWrite {
         }
     }
 
-    pub(super) fn apply_to_pauses(&self, reasons: &mut BTreeSet<String>) {
+    pub(super) fn apply_to_pauses(&self, reasons: &mut Texts) {
         match &self.kind {
-            CallKind::Pause(reason) => drop(reasons.insert(String::from(&**reason))),
-            CallKind::Resume(reason) => drop(reasons.remove(&**reason)),
+            CallKind::Pause(reason) => drop(reasons.insert(Arc::clone(reason))),
+            CallKind::Resume(reason) => reasons.forget(reason),
             CallKind::Remove(_) | CallKind::Dismiss(_) => {}
         }
     }

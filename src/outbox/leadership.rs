@@ -1,11 +1,6 @@
 //! Leadership: acquire, step down, resign (R27); ping and steal (R26).
 
-use alloc::{
-    collections::BTreeSet,
-    string::{String, ToString},
-    sync::Arc,
-    vec::Vec,
-};
+use alloc::{string::String, sync::Arc, vec::Vec};
 
 use super::{
     Effects, Outbox,
@@ -16,6 +11,7 @@ use crate::{
     effect::{Effect, Event, ParkReason},
     item::Seq,
     marks::sometimes,
+    sorted::Texts,
     storage::{Fence, StoreId},
     time::Timestamp,
 };
@@ -201,7 +197,7 @@ impl Outbox {
         }
         let parked = self.parked_mutators();
         let waited = self.presence.gave_way.is_none_or(|at| self.now >= at.plus_ms(GIVE_WAY_MS));
-        if self.is_leading() && waited && registered.iter().any(|name| parked.contains(name)) {
+        if self.is_leading() && waited && registered.iter().any(|name| parked.get(name).is_some()) {
             sometimes!(GaveWay);
             self.presence.gave_way = Some(self.now);
             self.step_down(fx);
@@ -209,15 +205,16 @@ impl Outbox {
         }
     }
 
-    fn parked_mutators(&self) -> BTreeSet<String> {
+    fn parked_mutators(&self) -> Texts {
         let parked = self.entries.values().filter(|entry| entry.parked == Some(ParkReason::Unregistered));
-        parked.map(|entry| entry.item.mutator_name.to_string()).collect()
+        parked.map(|entry| Arc::clone(&entry.item.mutator_name)).collect()
     }
 
     /// Whether another live replica can run what this leader has parked (R27).
     pub(super) fn ask_about_parked(&mut self, fx: &mut Effects) {
         if self.config.ping && self.is_leading() {
-            let parked: Vec<String> = self.parked_mutators().into_iter().collect();
+            let parked: Vec<String> =
+                self.parked_mutators().iter().map(|name| String::from(&**name)).collect();
             if !parked.is_empty() {
                 fx.push(Effect::Ping { to: None, parked });
             }

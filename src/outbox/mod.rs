@@ -15,12 +15,7 @@
 //! | `explain` | why an item is not being sent (R19) |
 //! | `invariants` | what must hold after every input |
 
-use alloc::{
-    collections::{BTreeMap, BTreeSet},
-    string::String,
-    sync::Arc,
-    vec::Vec,
-};
+use alloc::{sync::Arc, vec::Vec};
 
 use crate::{
     config::{Config, MutatorConfig},
@@ -31,7 +26,7 @@ use crate::{
     item::{FailureRecord, Item, ItemId, Seq},
     lane::LaneSet,
     mutants::mutant,
-    sorted::Sorted,
+    sorted::{Sorted, Texts},
     storage::{Fence, StoreId},
     time::{self, Timestamp},
 };
@@ -76,7 +71,7 @@ type Effects = Vec<Effect>;
 pub struct Outbox {
     config: Config,
     /// Mutator names as shared text.
-    names: BTreeSet<Arc<str>>,
+    names: Texts,
     now: Timestamp,
     sleep: Option<Timestamp>,
 
@@ -93,19 +88,17 @@ pub struct Outbox {
     entries: Entries,
     ids: Index<ItemId, Place>,
     lanes: LaneSet,
-    barriers: BTreeSet<Seq>,
-    /// Items that were squashed into one that stays: its outcome is theirs (R17).
-    squashed: BTreeMap<Seq, Vec<ItemId>>,
+    barriers: Sorted<Seq>,
     /// How many entries are in a busy stage.
     busy: usize,
-    quarantined: BTreeSet<Seq>,
+    quarantined: Sorted<Seq>,
     failures: Failures,
     /// Pause reasons as stored.
-    pauses: BTreeSet<String>,
+    pauses: Texts,
     /// Pause reasons in force: those stored, with the changes that are being written (R20).
-    paused: BTreeSet<String>,
+    paused: Texts,
     /// Mutators whose parking was told (R23).
-    told_parked: BTreeSet<Arc<str>>,
+    told_parked: Texts,
 
     writing: WritingQueue,
 
@@ -147,14 +140,13 @@ impl Outbox {
             entries: Entries::default(),
             ids: Index::default(),
             lanes: LaneSet::default(),
-            barriers: BTreeSet::new(),
-            squashed: BTreeMap::new(),
+            barriers: Sorted::default(),
             busy: 0,
-            quarantined: BTreeSet::new(),
+            quarantined: Sorted::default(),
             failures: Failures::default(),
-            pauses: BTreeSet::new(),
-            paused: BTreeSet::new(),
-            told_parked: BTreeSet::new(),
+            pauses: Texts::default(),
+            paused: Texts::default(),
+            told_parked: Texts::default(),
             writing: WritingQueue::default(),
             queues: Queues::default(),
             slots: Slots::new(config.max_concurrency),
@@ -276,7 +268,7 @@ impl Outbox {
         self.config.mutators.get(name)
     }
 
-    fn intern(names: &BTreeSet<Arc<str>>, name: &str) -> Arc<str> {
+    fn intern(names: &Texts, name: &str) -> Arc<str> {
         names.get(name).cloned().unwrap_or_else(|| Arc::from(name))
     }
 
@@ -354,7 +346,7 @@ impl Outbox {
 
     /// The pause reasons, in order, with those being written (R20).
     pub fn paused(&self) -> impl Iterator<Item = &str> {
-        self.paused.iter().map(String::as_str)
+        self.paused.iter().map(|reason| &**reason)
     }
 
     /// The connectivity hint in force.

@@ -1,6 +1,6 @@
 //! Who is next (R6, R8), claims before dispatch (R2), and the one unclaimed item of a full disk (R5).
 
-use alloc::{collections::BTreeSet, sync::Arc, vec::Vec};
+use alloc::{sync::Arc, vec::Vec};
 
 use super::{
     Effects, Outbox,
@@ -16,6 +16,7 @@ use crate::{
     mutants::mutant,
     sorted::Sorted,
     time::Timestamp,
+    timeline::Timeline,
 };
 
 /// While offline, one item goes out this often: online flags lie (R8).
@@ -29,13 +30,13 @@ pub(super) const STALE_MS: u64 = 4_000;
 /// no longer first in its lanes: that is checked again when it is taken.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Queues {
-    pub(super) backoff: BTreeSet<(Timestamp, Seq)>,
+    pub(super) backoff: Timeline,
     /// Runnable and never failed, in the order they became so.
     fresh: Sorted<(Timestamp, Seq)>,
     /// Runnable after a failure, in the order they became so.
-    failed: BTreeSet<(Timestamp, Seq)>,
+    failed: Timeline,
     /// Runnable once the hook has been asked.
-    pub(super) hook: BTreeSet<Seq>,
+    pub(super) hook: Timeline,
 }
 
 impl Queues {
@@ -103,7 +104,7 @@ impl Outbox {
             Queued::Backoff(at) => drop(self.queues.backoff.insert((at, seq))),
             Queued::Ready(at) if entry.failed_before() => drop(self.queues.failed.insert((at, seq))),
             Queued::Ready(at) => drop(self.queues.fresh.insert((at, seq))),
-            Queued::Hook => drop(self.queues.hook.insert(seq)),
+            Queued::Hook => drop(self.queues.hook.insert((Timestamp::ZERO, seq))),
         }
     }
 
@@ -117,7 +118,7 @@ impl Outbox {
                     self.queues.failed.remove(&(at, seq));
                 }
             }
-            Queued::Hook => drop(self.queues.hook.remove(&seq)),
+            Queued::Hook => drop(self.queues.hook.remove(&(Timestamp::ZERO, seq))),
         }
     }
 
@@ -158,9 +159,11 @@ impl Outbox {
     }
 
     pub(super) fn reconsider_every_head(&mut self) {
-        let mut heads: Vec<Seq> = self.lanes.heads().collect();
-        heads.sort_unstable();
-        for seq in heads {
+        let mut heads = Timeline::default();
+        for seq in self.lanes.heads() {
+            heads.insert((Timestamp::ZERO, seq));
+        }
+        for (_, seq) in heads {
             self.reconsider(seq);
         }
         self.reconsider_barrier();

@@ -1,6 +1,6 @@
 //! What this replica knows of storage: loads, pokes and the change counter (R3, R22–R24, R28).
 
-use alloc::{collections::BTreeSet, string::String, sync::Arc, vec::Vec};
+use alloc::{string::String, sync::Arc, vec::Vec};
 
 use super::{
     Effects, Known, Outbox,
@@ -20,6 +20,7 @@ use crate::{
     marks::sometimes,
     mutants::mutant,
     record::{self, Decoded},
+    sorted::Sorted,
     storage::{Contents, Fence, Gone, OpId, Row, Snapshot, StorageError},
     time::Timestamp,
 };
@@ -86,7 +87,7 @@ impl Outbox {
         if other_store && matches!(snapshot.contents, Contents::Part { .. }) {
             sometimes!(OtherStore);
             self.journal.want.full = true; // the store was made anew: start over
-            return self.journal.want.join(Want { verify: BTreeSet::new(), ..want });
+            return self.journal.want.join(Want { verify: Sorted::default(), ..want });
         }
         let part = !want.verify.is_empty() || !want.items.is_empty();
         if part {
@@ -143,7 +144,7 @@ impl Outbox {
                 record::decode_failure(record, |name| Self::intern(names, name)).ok()
             });
         }
-        self.pauses = paused.into_iter().collect();
+        self.pauses = paused.into_iter().map(Arc::from).collect();
         self.pauses_changed(fx);
         self.known = Some(Known { store, change, through });
         let new = rows.len().saturating_sub(self.entries.len());
@@ -164,7 +165,7 @@ impl Outbox {
             return self.apply(snapshot, false, fx);
         };
         let before = self.through();
-        let mut seen: BTreeSet<Seq> = rows.iter().map(|row| row.seq).collect();
+        let mut seen: Sorted<Seq> = rows.iter().map(|row| row.seq).collect();
         seen.extend(gone.iter().map(|gone| gone.seq));
         for row in rows {
             self.merge(row, false, fx);
@@ -185,7 +186,7 @@ impl Outbox {
         if self.entries.is_empty() && self.quarantined.is_empty() {
             return Vec::new();
         }
-        let present: BTreeSet<Seq> = rows.iter().map(|row| row.seq).collect();
+        let present: Sorted<Seq> = rows.iter().map(|row| row.seq).collect();
         let known = self.entries.seqs().chain(self.quarantined.iter().copied());
         known.filter(|seq| !present.contains(seq)).map(|seq| Gone { seq, outcome: None }).collect()
     }
