@@ -2,8 +2,11 @@
 
 use alloc::{rc::Weak, string::String, vec::Vec};
 
-use outbox::{Input, Poke, lease::ElectionMessage};
-use serde::{Deserialize, Serialize};
+use outbox::{
+    Input, Poke,
+    lease::ElectionMessage,
+    wire::{self, FromJson, Malformed, Reader, Text, ToJson},
+};
 use wasm_bindgen::prelude::*;
 
 use crate::engine::Engine;
@@ -21,8 +24,6 @@ extern "C" {
 }
 
 /// One message, as JSON.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
 pub(crate) enum Message {
     /// Something was committed.
     Poke(Poke),
@@ -45,7 +46,7 @@ impl Channel {
         let engine = Weak::clone(engine);
         let ear = Closure::new(move |text: JsValue| {
             // Another build may say what this one does not understand: it is lost, as any message may be.
-            let message = text.as_string().and_then(|text| serde_json::from_str(&text).ok());
+            let message = text.as_string().and_then(|text| wire::from_json(&text).ok());
             if let (Some(engine), Some(message)) = (engine.upgrade(), message) {
                 engine.hear(message);
             }
@@ -55,8 +56,7 @@ impl Channel {
     }
 
     pub(crate) fn post(&self, message: &Message) {
-        let text = serde_json::to_string(message).expect("a message is plain JSON");
-        if let Err(thrown) = self.port.post(&text) {
+        if let Err(thrown) = self.port.post(&wire::to_json(message)) {
             crate::clock::report(&thrown);
         }
     }
@@ -66,6 +66,52 @@ impl Drop for Channel {
     fn drop(&mut self) {
         self.port.set_onmessage(None);
         self.port.close();
+    }
+}
+
+impl ToJson for Message {
+    fn to_json(&self, text: &mut Text) {
+        text.open();
+        match self {
+            Self::Poke(poke) => poke.to_json(text.name("poke")),
+            Self::Ping { to, from, parked } => {
+                text.name("ping").open();
+                to.to_json(text.name("to"));
+                from.to_json(text.name("from"));
+                parked.to_json(text.name("parked"));
+                text.close();
+            }
+            Self::Pong { to, from, registered } => {
+                text.name("pong").open();
+                to.to_json(text.name("to"));
+                from.to_json(text.name("from"));
+                registered.to_json(text.name("registered"));
+                text.close();
+            }
+            Self::Election(message) => message.to_json(text.name("election")),
+        }
+        text.close();
+    }
+}
+
+impl FromJson for Message {
+    fn from_json(from: Reader<'_>) -> Result<Self, Malformed> {
+        let (name, inner) = from.variant()?;
+        let inner = inner.unwrap_or(from);
+        match &*name {
+            "poke" => Poke::from_json(inner).map(Self::Poke),
+            "ping" => {
+                let fields = inner.fields(&["to", "from", "parked"])?;
+                let to = fields.read_or_default(0)?;
+                Ok(Self::Ping { to, from: fields.read(1)?, parked: fields.read(2)? })
+            }
+            "pong" => {
+                let fields = inner.fields(&["to", "from", "registered"])?;
+                Ok(Self::Pong { to: fields.read(0)?, from: fields.read(1)?, registered: fields.read(2)? })
+            }
+            "election" => ElectionMessage::from_json(inner).map(Self::Election),
+            other => from.fail(&format_args!("unknown variant `{other}`")),
+        }
     }
 }
 

@@ -4,7 +4,6 @@
 //! of the host is held up: the host may call back at once.
 
 use alloc::{
-    collections::BTreeMap,
     format,
     rc::Rc,
     string::{String, ToString},
@@ -24,8 +23,8 @@ use outbox::{
     record::{self, Decoded},
     retry_after_ms,
     storage::{Contents, Row, Snapshot, StorageError},
+    wire::{self, ToJson},
 };
-use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
 use crate::{
@@ -84,9 +83,8 @@ pub struct Core {
 /// The host, as the engine knows it.
 struct HostApp {
     host: Host,
-    upgrades: bool,
     /// Attempts by the number that the host knows them by.
-    attempts: RefCell<BTreeMap<u32, AttemptId>>,
+    attempts: RefCell<Vec<(u32, AttemptId)>>,
     last_attempt: Cell<u32>,
     /// Resolves the promise of `stop`.
     stopped: RefCell<Option<Function>>,
@@ -100,7 +98,7 @@ impl Core {
     /// An `Error` that names the field and the limit (R32).
     #[wasm_bindgen(constructor)]
     pub fn new(config: &str, name: String, host: Host) -> Result<Core, JsValue> {
-        let config: Config = serde_json::from_str(config).map_err(error)?;
+        let config: Config = wire::from_json(config).map_err(error)?;
         let election = host.election();
         let claim = match election.as_string().as_deref() {
             Some("none") => Claim::Alone,
@@ -110,10 +108,8 @@ impl Core {
         let (storage, channel) = (Backend::Port(host.store()), host.channel());
         let clock = host.clock().map_or_else(Clock::start, Clock::Host);
         let record = host.record().is_truthy();
-        let upgrades = host.has_upgrade().is_function();
         let app = Rc::new(HostApp {
             host,
-            upgrades,
             attempts: RefCell::default(),
             last_attempt: Cell::new(0),
             stopped: RefCell::default(),
@@ -184,7 +180,7 @@ impl Core {
     /// # Errors
     /// An `Error` if `config` is no such JSON; what it says is checked by the call.
     pub fn register(&self, call: u32, name: String, config: &str) -> Result<(), JsValue> {
-        let mutator: MutatorConfig = serde_json::from_str(config).map_err(error)?;
+        let mutator: MutatorConfig = wire::from_json(config).map_err(error)?;
         self.call(call, |call| Ok(Input::Register { call, name, mutator }));
         Ok(())
     }
@@ -216,7 +212,7 @@ impl Core {
 
     /// The hook's answer: the JSON of a list of pairs, id and verdict (R17).
     pub fn answered(&self, ask: u32, verdicts: &str) {
-        let verdicts = serde_json::from_str::<Vec<(ItemId, Verdict)>>(verdicts);
+        let verdicts = wire::from_json::<Vec<(ItemId, Verdict)>>(verdicts);
         let verdicts = verdicts.map_err(|error| HookError::Threw { message: error.to_string() });
         self.engine.feed(Input::Answered { ask: AskId(u64::from(ask)), verdicts });
     }
@@ -252,7 +248,7 @@ impl Core {
 
     /// The failure records, oldest first (R15).
     pub fn failures(&self) -> String {
-        self.engine.look(|outbox| array(outbox.failures().map(json)))
+        self.engine.look(|outbox| array(outbox.failures().map(wire::to_json)))
     }
 
     /// Why an item is not being sent (R19); `undefined`: it is not pending.
@@ -263,7 +259,7 @@ impl Core {
 
     /// The pause reasons, as a list (R20).
     pub fn paused(&self) -> String {
-        self.engine.look(|outbox| array(outbox.paused().map(|reason| json(&reason))))
+        self.engine.look(|outbox| array(outbox.paused().map(|reason| wire::to_json(reason))))
     }
 
     /// Whether this replica leads (R26).
@@ -313,8 +309,11 @@ impl Core {
     }
 
     fn resolved(&self, attempt: u32, outcome: AttemptOutcome) {
-        let known = self.app.attempts.borrow_mut().remove(&attempt);
-        if let Some(attempt) = known {
+        let mut attempts = self.app.attempts.borrow_mut();
+        let known = attempts.iter().position(|(number, _)| *number == attempt);
+        let known = known.map(|place| attempts.swap_remove(place));
+        drop(attempts);
+        if let Some((_, attempt)) = known {
             self.engine.feed(Input::Resolved { attempt, outcome });
         }
     }
@@ -326,7 +325,7 @@ impl App for HostApp {
     }
 
     fn upgrade(&self, snapshot: &mut Snapshot) {
-        if !self.upgrades {
+        if !self.host.has_upgrade().is_function() {
             return;
         }
         let (rows, failures) = match &mut snapshot.contents {
@@ -353,8 +352,8 @@ impl App for HostApp {
     fn dispatch(&self, attempt: AttemptId, item: Arc<Item>, deadline: Timestamp) {
         let number = self.last_attempt.get() + 1;
         self.last_attempt.set(number);
-        self.attempts.borrow_mut().insert(number, attempt);
-        self.host.dispatch(number, &json(&*item), deadline.as_millis() as f64);
+        self.attempts.borrow_mut().push((number, attempt));
+        self.host.dispatch(number, &wire::to_json(&*item), deadline.as_millis() as f64);
     }
 
     fn cancel(&self, attempt: AttemptId) {
@@ -368,23 +367,23 @@ impl App for HostApp {
 
     fn ask(&self, ask: AskId, items: Vec<AskedItem>) {
         let ask = u32::try_from(ask.0).expect("it is asked at most once a second");
-        self.host.ask(ask, &json(&items));
+        self.host.ask(ask, &wire::to_json(&items));
     }
 
     fn reply(&self, call: CallId, result: Result<Reply, CallError>) {
         let call = u32::try_from(call.0).expect("the host numbered it");
         match result {
-            Ok(reply) => self.host.reply(call, true, &json(&reply)),
+            Ok(reply) => self.host.reply(call, true, &wire::to_json(&reply)),
             Err(error) => self.host.reply(call, false, &told(&error, &error)),
         }
     }
 
     fn view(&self, change: ViewChange) {
-        self.host.view(&json(&change));
+        self.host.view(&wire::to_json(&change));
     }
 
     fn event(&self, event: Event) {
-        self.host.event(&json(&event));
+        self.host.event(&wire::to_json(&event));
     }
 
     fn stopped(&self, stopped: Stopped) {
@@ -406,10 +405,10 @@ impl HostApp {
 
 /// A string, or a list of strings; an empty list is no key of its own.
 fn read_key(key: &str) -> Result<Key, InputError> {
-    if let Ok(one) = serde_json::from_str::<String>(key) {
+    if let Ok(one) = wire::from_json::<String>(key) {
         return Key::one(one);
     }
-    let many = serde_json::from_str::<Vec<String>>(key).map_err(|_| InputError::WrongType {
+    let many = wire::from_json::<Vec<String>>(key).map_err(|_| InputError::WrongType {
         field: "key".into(),
         expected: "a string, or a list of strings".into(),
     })?;
@@ -417,10 +416,10 @@ fn read_key(key: &str) -> Result<Key, InputError> {
 }
 
 fn pending_json(outbox: &Outbox, place: Place, item: &Item) -> String {
-    let mut text = json(item);
+    let mut text = wire::to_json(item);
     text.truncate(text.len() - 1); // `}`
     text.push_str(",\"place\":");
-    text.push_str(&json(&place));
+    text.push_str(&wire::to_json(&place));
     if let Some(state) = explain_json(outbox, &item.id) {
         text.push_str(",\"state\":");
         text.push_str(&state);
@@ -431,17 +430,17 @@ fn pending_json(outbox: &Outbox, place: Place, item: &Item) -> String {
 
 fn explain_json(outbox: &Outbox, id: &ItemId) -> Option<String> {
     let blocked = outbox.explain(id)?;
-    let mut text = json(&blocked);
+    let mut text = wire::to_json(&blocked);
     text.truncate(text.len() - 1); // `}`
     text.push_str(",\"says\":");
-    text.push_str(&json(&blocked.reason.to_string()));
+    text.push_str(&wire::to_json(&blocked.reason.to_string()));
     text.push('}');
     Some(text)
 }
 
 /// An error as data, and its words.
-fn told(error: &impl Serialize, words: &impl fmt::Display) -> String {
-    format!("{{\"error\":{},\"message\":{}}}", json(error), json(&words.to_string()))
+fn told(error: &impl ToJson, words: &impl fmt::Display) -> String {
+    format!("{{\"error\":{},\"message\":{}}}", wire::to_json(error), wire::to_json(&words.to_string()))
 }
 
 fn array(texts: impl Iterator<Item = String>) -> String {
@@ -454,10 +453,6 @@ fn array(texts: impl Iterator<Item = String>) -> String {
     }
     all.push(']');
     all
-}
-
-fn json<T: Serialize + ?Sized>(value: &T) -> String {
-    serde_json::to_string(value).expect("the core's types are plain JSON")
 }
 
 fn error(error: impl fmt::Display) -> JsValue {

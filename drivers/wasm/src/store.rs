@@ -14,6 +14,7 @@ use outbox::{
         Committed, Contents, FailureRow, Fence, Gone, OpId, Row, Scope, Snapshot, StorageError, StoreId,
         Write, WriteResult,
     },
+    wire,
 };
 use wasm_bindgen::prelude::*;
 
@@ -340,8 +341,7 @@ fn to_js_write(write: &Write) -> JsValue {
     let op = match write {
         Write::Delete { seq, outcome } => {
             fields.set_seq(seq.0 as f64);
-            let outcome = serde_json::to_string(outcome).expect("an outcome is plain JSON");
-            fields.set_outcome(&outcome);
+            fields.set_outcome(&wire::to_json(outcome));
             "delete"
         }
         Write::Bury { seq, id, failure } => {
@@ -420,13 +420,17 @@ fn read_snapshot(fields: &Fields) -> Option<Snapshot> {
     } else {
         let gone = list(fields.gone(), |gone| {
             let gone = gone.unchecked_into::<Fields>();
-            let outcome = gone.outcome().as_string().and_then(|text| serde_json::from_str(&text).ok());
+            let outcome = gone.outcome().as_string().and_then(|text| wire::from_json(&text).ok());
             Some(Gone { seq: Seq(number(&gone.seq())?), outcome })
         })?;
         Contents::Part { rows, gone, failures }
     };
-    let mut paused = list(fields.paused(), |reason| reason.as_string())?;
-    paused.sort(); // by bytes, as everywhere; JavaScript sorts by UTF-16
+    // By bytes, as everywhere; JavaScript sorts by UTF-16.
+    let mut paused: Vec<String> = Vec::new();
+    for reason in list(fields.paused(), |reason| reason.as_string())? {
+        let place = paused.binary_search(&reason).unwrap_or_else(|place| place);
+        paused.insert(place, reason);
+    }
     Some(Snapshot {
         store: StoreId::try_from(fields.store().as_string()?).ok()?,
         epoch: Epoch(number(&fields.epoch())?),
@@ -458,7 +462,11 @@ pub(crate) fn message(thrown: &JsValue) -> String {
 
 fn list<T>(value: JsValue, read: impl Fn(JsValue) -> Option<T>) -> Option<Vec<T>> {
     let array = Array::is_array(&value).then(|| value.unchecked_into::<Array>())?;
-    (0..array.length()).map(|index| read(array.get(index))).collect()
+    let mut all = Vec::new();
+    for index in 0..array.length() {
+        all.push(read(array.get(index))?);
+    }
+    Some(all)
 }
 
 /// A whole number that JavaScript can hold.

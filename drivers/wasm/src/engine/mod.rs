@@ -16,6 +16,7 @@ use outbox::{
     Recording, Reply, Timestamp, Trigger, ViewChange,
     lease::ElectionInput,
     storage::{Snapshot, StorageError},
+    wire,
 };
 
 use crate::{
@@ -150,7 +151,7 @@ impl Engine {
     /// Every input since the start, if they were to be kept.
     pub(crate) fn recording(&self) -> Option<String> {
         let recording = self.recording.borrow();
-        recording.as_ref().map(|recording| serde_json::to_string(recording).expect("it is plain JSON"))
+        recording.as_ref().map(wire::to_json)
     }
 
     /// One input, and everything that follows from it: at once, or after the one that is handled now.
