@@ -68,7 +68,7 @@ extern "C" {
     #[wasm_bindgen(method, structural)]
     fn reply(this: &Host, call: u32, ok: bool, body: &str);
     #[wasm_bindgen(method, structural)]
-    fn view(this: &Host, change: &str);
+    fn view(this: &Host, changes: &str);
     #[wasm_bindgen(method, structural)]
     fn event(this: &Host, event: &str);
 }
@@ -88,6 +88,9 @@ struct HostApp {
     last_attempt: Cell<u32>,
     /// Resolves the promise of `stop`.
     stopped: RefCell<Option<Function>>,
+    /// Changes of the list of pending items that the host is still to be told: a call for each would cost
+    /// more than all else.
+    changes: RefCell<Vec<ViewChange>>,
 }
 
 #[wasm_bindgen]
@@ -113,6 +116,7 @@ impl Core {
             attempts: RefCell::default(),
             last_attempt: Cell::new(0),
             stopped: RefCell::default(),
+            changes: RefCell::default(),
         });
         let to_app = Rc::clone(&app) as Rc<dyn App>;
         let parts = Parts { name, config, app: to_app, storage, claim, channel, clock, record };
@@ -350,6 +354,7 @@ impl App for HostApp {
     }
 
     fn dispatch(&self, attempt: AttemptId, item: Arc<Item>, deadline: Timestamp) {
+        self.view_is_told(); // before what follows from it
         let number = self.last_attempt.get() + 1;
         self.last_attempt.set(number);
         self.attempts.borrow_mut().push((number, attempt));
@@ -357,6 +362,7 @@ impl App for HostApp {
     }
 
     fn cancel(&self, attempt: AttemptId) {
+        self.view_is_told();
         let attempts = self.attempts.borrow();
         let number = attempts.iter().find_map(|(number, known)| (*known == attempt).then_some(*number));
         drop(attempts);
@@ -366,11 +372,13 @@ impl App for HostApp {
     }
 
     fn ask(&self, ask: AskId, items: Vec<AskedItem>) {
+        self.view_is_told();
         let ask = u32::try_from(ask.0).expect("it is asked at most once a second");
         self.host.ask(ask, &wire::to_json(&items));
     }
 
     fn reply(&self, call: CallId, result: Result<Reply, CallError>) {
+        self.view_is_told();
         let call = u32::try_from(call.0).expect("the host numbered it");
         match result {
             Ok(reply) => self.host.reply(call, true, &wire::to_json(&reply)),
@@ -379,10 +387,18 @@ impl App for HostApp {
     }
 
     fn view(&self, change: ViewChange) {
-        self.host.view(&wire::to_json(&change));
+        self.changes.borrow_mut().push(change);
+    }
+
+    fn view_is_told(&self) {
+        let changes = self.changes.take();
+        if !changes.is_empty() {
+            self.host.view(&wire::to_json(&changes));
+        }
     }
 
     fn event(&self, event: Event) {
+        self.view_is_told();
         self.host.event(&wire::to_json(&event));
     }
 

@@ -24,7 +24,8 @@ export interface Host {
   cancel(attempt: number): void
   ask(ask: number, items: string): void
   reply(call: number, ok: boolean, body: string): void
-  view(change: string): void
+  /** A list of changes, in order. */
+  view(changes: string): void
   event(event: string): void
 }
 

@@ -227,7 +227,9 @@ export class Engine {
       dispatch: (attempt, item, deadlineMs) => this.dispatch(attempt, JSON.parse(item) as CoreItem, deadlineMs),
       cancel: (attempt) => this.attempts.cancel(attempt),
       ask: (id, items) => void this.ask(session, id, JSON.parse(items) as AskedItem[]),
-      view: (change) => this.view.apply(JSON.parse(change) as CoreViewChange),
+      view: (changes) => {
+        for (const change of JSON.parse(changes) as CoreViewChange[]) this.view.apply(change)
+      },
       event: (event) => this.onEvent(eventOf(event)),
     })
     return session

@@ -44,6 +44,8 @@ pub(crate) trait App {
     fn ask(&self, ask: AskId, items: Vec<AskedItem>);
     fn reply(&self, call: CallId, result: Result<Reply, CallError>);
     fn view(&self, change: ViewChange);
+    /// No more changes of the view come of this input.
+    fn view_is_told(&self) {}
     fn event(&self, event: Event);
     /// It has stopped; nothing else is told after that.
     fn stopped(&self, stopped: Stopped);
@@ -184,6 +186,7 @@ impl Engine {
         for effect in effects.drain(..) {
             self.carry_out(effect);
         }
+        self.app.view_is_told();
         if let Some(error) = refused {
             self.app.opened(Err(&error));
         }
