@@ -38,7 +38,7 @@ declare module '*/build/wasm/outbox_wasm.js' {
   export default init
 }
 
-declare module '*.gz.base64' {
+declare module '*.lzma.base64' {
   const text: string
   export default text
 }
