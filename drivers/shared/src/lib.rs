@@ -1,7 +1,8 @@
-//! What the Rust drivers of [`outbox`] share: the app's side of a call, from its options to the end of its item.
+//! What the Rust drivers of [`outbox`] share: the app's side of a call, from its options to the end of its
+//! item.
 //!
-//! Apps use a driver, `outbox-tokio` or `outbox-wasm`, which shows these types as its own. Who writes a driver
-//! for another event loop finds here what need not be written again.
+//! Apps use a driver, `outbox-tokio` or `outbox-wasm`, which shows these types as its own. Who writes a
+//! driver for another event loop finds here what need not be written again.
 
 mod error;
 mod handle;

@@ -27,8 +27,8 @@ pub type OutcomeSender = oneshot::Sender<Outcome>;
 
 /// Callers and handles of one executor.
 ///
-/// Nothing is sent in here: what is to be told is given back, for a driver that must release a lock first. Callers
-/// that went away are no error: what they asked for is done all the same.
+/// Nothing is sent in here: what is to be told is given back, for a driver that must release a lock first.
+/// Callers that went away are no error: what they asked for is done all the same.
 #[derive(Debug, Default)]
 pub struct Waiters {
     calls: HashMap<CallId, AnswerSender>,
