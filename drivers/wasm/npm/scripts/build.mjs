@@ -49,18 +49,18 @@ async function buildCode() {
   rmSync(dist, { recursive: true, force: true })
   const { metafile } = await build({
     absWorkingDir: here,
-    entryPoints: ['src/index.ts', 'src/external.ts'],
+    entryPoints: { index: 'src/index.ts', external: 'src/external.ts', react: 'src/react/index.ts', 'tanstack-db': 'src/tanstack-db/index.ts' },
     outdir: 'dist',
     bundle: true,
     splitting: true,
-    chunkNames: 'shared',
+    chunkNames: 'shared-[hash]',
     format: 'esm',
     target: 'es2022',
     sourcemap: true,
     minify: true,
     legalComments: 'none',
     loader: { '.base64': 'text' },
-    external: ['./outbox.wasm'],
+    external: ['./outbox.wasm', 'react'],
     metafile: true,
     logLevel: 'warning',
   })
@@ -69,14 +69,25 @@ async function buildCode() {
   return metafile
 }
 
-/** Bytes on the wire, by part. */
-function sizes() {
+/** Bytes on the wire, by part: the entry points themselves, and each with the chunks that it shares with others. */
+function sizes({ outputs }) {
   const gzip = (file) => gzipSync(readFileSync(join(dist, file)), { level: 9 }).length
-  const parts = { 'outbox.wasm': gzip('outbox.wasm'), 'shared.js': gzip('shared.js'), 'index.js': gzip('index.js'), 'external.js': gzip('external.js') }
+  const withImports = (file, all = new Set()) => {
+    if (all.has(file)) return all
+    all.add(file)
+    for (const { path, external } of outputs[`dist/${file}`].imports) if (external !== true) withImports(path.slice('dist/'.length), all)
+    return all
+  }
+  const sum = (files) => [...files].reduce((bytes, file) => bytes + gzip(file), 0)
+  const beside = (file) => sum([...withImports(file)].filter((one) => !withImports('index.js').has(one)))
+  const entries = ['index.js', 'external.js', 'tanstack-db.js', 'react.js']
   return {
-    ...parts,
-    'in all: .': parts['index.js'] + parts['shared.js'],
-    'in all: ./external': parts['external.js'] + parts['shared.js'] + parts['outbox.wasm'],
+    'outbox.wasm': gzip('outbox.wasm'),
+    ...Object.fromEntries(entries.map((file) => [file, gzip(file)])),
+    'in all: .': sum(withImports('index.js')),
+    'in all: ./external': sum(withImports('external.js')) + gzip('outbox.wasm'),
+    'beside ., ./tanstack-db': beside('tanstack-db.js'),
+    'beside ., ./react': beside('react.js'),
   }
 }
 
@@ -84,10 +95,10 @@ function checkSizes(now) {
   const file = join(here, 'sizes.json')
   const before = JSON.parse(readFileSync(file, 'utf8'))
   const grown = []
-  console.log('gzip, bytes                now  recorded')
+  console.log('gzip, bytes                    now  recorded')
   for (const [part, bytes] of Object.entries(now)) {
     const recorded = before[part] ?? Infinity
-    console.log(`${part.padEnd(20)} ${String(bytes).padStart(9)} ${String(recorded).padStart(9)}`)
+    console.log(`${part.padEnd(24)} ${String(bytes).padStart(9)} ${String(recorded).padStart(9)}`)
     if (bytes > recorded * MAX_GROWTH) grown.push(part)
   }
   if (process.argv.includes('--record')) writeFileSync(file, `${JSON.stringify(now, null, 2)}\n`)
@@ -98,6 +109,6 @@ function checkSizes(now) {
 }
 
 if (!process.argv.includes('--no-wasm')) buildWasm()
-await buildCode()
+const metafile = await buildCode()
 run(join(here, 'node_modules/.bin/tsc'), ['-p', 'tsconfig.build.json'])
-checkSizes(sizes())
+checkSizes(sizes(metafile))

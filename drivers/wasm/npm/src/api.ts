@@ -1,5 +1,6 @@
 // The package's functions, over one way to load the wasm: each entry point makes them with its own.
 
+import { defaults } from './defaults.js'
 import { Engine, stoppedError } from './engine.js'
 import { AlreadyOpenError, InputError } from './errors.js'
 import { OutboxHandle, enqueue, type Outbox } from './handle.js'
@@ -28,8 +29,6 @@ const DEFAULT_NAME = 'outbox'
 
 /** The open outboxes of this page by name, and how many starts each has. */
 const open = new Map<string, { engine: Engine; starts: number }>()
-/** The default outbox: its mutators outlive it. */
-const defaults = { registry: new Registry(), engine: undefined as Engine | undefined }
 
 /** No IndexedDB and no page: a server that renders. */
 function isServer(): boolean {
@@ -87,6 +86,8 @@ function checkTransaction(options: TransactionOptions): void {
 
 /** The functions of the default outbox, and `createOutbox`. */
 export function makeApi(load: LoadCore) {
+  defaults.open ??= () => defaultEngine(load)
+
   const createOfflineTransaction = (options: TransactionOptions) => {
     checkTransaction(options)
     return async (args?: unknown, call?: SendOptions): Promise<Receipt> => enqueue(defaultEngine(load), options, args, call)

@@ -17,6 +17,7 @@ import { noticing } from './storage/noticing.js'
 import type { StorageAdapter } from './storage/types.js'
 import type { Item, Outcome } from './types.js'
 import { PendingList } from './view.js'
+import { Views } from './views.js'
 import { Waiters } from './waiters.js'
 import { uuid } from './uuid.js'
 
@@ -51,6 +52,7 @@ export class Engine {
   readonly attempts: Attempts
   readonly listeners = new Listeners()
   readonly waiters = new Waiters()
+  readonly views = new Views(this)
   readonly ready: Promise<void>
   /** Called when another tab may have retried or dismissed a failure. */
   failuresChanged: (() => void) | undefined
@@ -114,7 +116,8 @@ export class Engine {
 
   /** Starts, or takes new functions of an app that starts it again. */
   start(options: OutboxOptions): void {
-    const { beforeRetry, keyExtractor } = options
+    const { beforeRetry, keyExtractor, view } = options
+    if (view !== undefined) this.views.use(view)
     this.options = this.mode === 'live' ? { ...this.options, ...(beforeRetry && { beforeRetry }) } : options
     if (keyExtractor !== undefined) this.registry.keyExtractor = keyExtractor
     if (this.mode === 'live') return
@@ -163,7 +166,7 @@ export class Engine {
     this.flushSoon()
   }
 
-  private tell(event: OutboxEvent): void {
+  tell(event: OutboxEvent): void {
     this.events.push(event)
     this.changed()
   }
@@ -245,11 +248,18 @@ export class Engine {
     this.error = undefined
     this.paused = JSON.parse(this.session?.core.paused() ?? '[]') as string[]
     this.settleStaged.resolve()
-    if (mode === 'live') {
+    if (mode !== 'live') return this.changed()
+    // Whoever waits for `ready` to render finds the pending items in place.
+    this.view.flush()
+    const ready = () => {
+      if (this.mode !== 'live') return
       this.isReady = true
       this.settleReady.resolve()
+      this.changed()
     }
-    this.changed()
+    const showing = this.views.shown()
+    if (showing === undefined) ready()
+    else void showing.then(ready)
   }
 
   /** The store could not be opened, or the wasm not be loaded. */
@@ -349,6 +359,8 @@ export class Engine {
     this.stopping.abort()
     this.waiters.stop()
     this.view.clear()
+    this.flush()
+    this.views.disconnect()
     this.leading = false
     this.settleReady.reject(stoppedError(this.name))
     this.settleStaged.reject(stoppedError(this.name))

@@ -8,6 +8,7 @@ export {
 } from './errors.js'
 export type { EventOf, OutboxEvent } from './events.js'
 export type { Outbox } from './handle.js'
+export type { ConnectedView, OutboxView, ViewEvent, ViewSource } from './view-port.js'
 export { squash } from './hook.js'
 export { responseError } from './http.js'
 export { mutator } from './mutator.js'

@@ -37,6 +37,10 @@ export type OutboxEvent =
   | { readonly type: 'confirmFailed'; readonly id: string; readonly error: unknown }
   /** A mutator's `upgrade` threw: its item stays as it was stored (R23). */
   | { readonly type: 'upgradeFailed'; readonly id: string; readonly mutatorName: string; readonly error: unknown }
+  /** A mutator's `optimistic` threw: its item shows nothing until that can change. Told once per item. */
+  | { readonly type: 'optimisticFailed'; readonly id: string; readonly mutatorName: string; readonly error: unknown }
+  /** The view layer works, but not in its best way; `error` says why, and what that means. */
+  | { readonly type: 'viewDegraded'; readonly error: Error }
   /** The settings of a mutator that was registered after the start were refused. */
   | { readonly type: 'registerFailed'; readonly mutatorName: string; readonly error: unknown }
 

@@ -133,6 +133,10 @@ export class OutboxHandle implements Outbox {
     })
   }
 
+  /** Stores a mutation; for this package's own entry points. */
+  readonly send = (mutatorName: string, args: unknown, options?: SendOptions): Promise<Receipt> =>
+    enqueue(this.engine, { mutatorName }, args, options)
+
   readonly exportRecording = (): string | undefined => this.engine.session?.core.recording()
 
   private call(...[send]: Parameters<Engine['call']>): Promise<CoreReply> {

@@ -6,6 +6,7 @@ import type { ClockPort, LeaderElection } from './ports.js'
 import type { KeyExtractor, MutatorConfig } from './registry.js'
 import type { Storage, StorageAdapter } from './storage/types.js'
 import type { BeforeRetry, OnlineDetector } from './types.js'
+import type { OutboxView } from './view-port.js'
 
 /** The settings of an outbox. Those of all tabs should agree; none of them is unsafe if not. */
 export interface OutboxOptions {
@@ -29,6 +30,8 @@ export interface OutboxOptions {
   readonly leaderElection?: 'auto' | 'web-locks' | 'broadcast-channel' | 'none' | LeaderElection
   /** Instead of the page's `online` and `offline` events (R8). */
   readonly onlineDetector?: OnlineDetector
+  /** Shows the pending items in the app's own state: `tanstackDb()` of `outbox-offline/tanstack-db`. */
+  readonly view?: OutboxView
   /** Where the wasm comes from, instead of this entry's own way. */
   readonly wasm?: WasmSource
   /** Whether the flight recorder is on: see `exportRecording`. It holds args and results. Default false. */
@@ -82,6 +85,9 @@ export function checkOptions(options: OutboxOptions): void {
     if (options[hook] !== undefined && typeof options[hook] !== 'function') {
       throw new InputError(`\`${hook}\` must be a function.`, hook)
     }
+  }
+  if (options.view !== undefined && typeof options.view?.connect !== 'function') {
+    throw new InputError('`view` must be a view layer, such as tanstackDb({ createTransaction, collections }).', 'view')
   }
   if (options.name !== undefined && (typeof options.name !== 'string' || options.name === '')) {
     throw new InputError('`name` must be a text that is not empty, such as one per user.', 'name')

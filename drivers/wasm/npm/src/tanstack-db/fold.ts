@@ -1,0 +1,372 @@
+// The pending items, folded onto the collections in the order of their seq (R22): which items must be run, and when.
+//
+// An item is run by calling its mutator's `optimistic` within a transaction of its own. What it writes hides the base and
+// earlier items, so whenever something beneath it changes it is taken back and run again, with every later item that
+// shares a row with it.
+
+import { guarded } from '../events.js'
+import type { ViewChange } from '../types.js'
+import type { ConnectedView, ViewSource } from '../view-port.js'
+import { NotNow, seeCalls, type CallListener } from './calls.js'
+import { inOrder, Overlay, withLater, type Row } from './overlay.js'
+import type { BaseListener, Drawing, Surface } from './surface.js'
+import type { CreateDbTransaction, DbCollection, DbTransaction, Key } from './types.js'
+
+/** So often at most are overlays that change the base run over what they have changed. */
+const MAX_ROUNDS = 20
+/** How long items that need not show in this turn are run without a pause. */
+const SLICE_MS = 12
+/** All overlays sort before what the app itself writes. */
+const CREATED_AT = new Date(0)
+
+/** What came of drawing. */
+interface Drawn {
+  /** `false`: there is more to do, which need not be done in this turn. */
+  readonly isDone: boolean
+  /** Something was done that is to be seen in this turn. */
+  readonly isUrgent: boolean
+}
+
+/** What the fold asks of whoever made it. */
+export type FoldSource = Pick<ViewSource, 'optimistic' | 'tell'>
+
+/** The pending items of one outbox on its collections. */
+export class Fold implements CallListener, Pick<ConnectedView, 'shown'> {
+  private readonly surfaces = new Map<DbCollection, Surface>()
+  private readonly overlays = new Map<string, Overlay>()
+  /** To be run, again or for the first time. */
+  private readonly dirty = new Set<Overlay>()
+  /** Those whose place among the others has changed. */
+  private readonly moved = new Set<Overlay>()
+  /** Those that failed: nobody knows what they wait for. */
+  private readonly astray = new Set<Overlay>()
+  private readonly leaving: { overlay: Overlay; isCommitted: boolean }[] = []
+  /** Those without a seq, oldest first. */
+  private readonly writing = new Set<Overlay>()
+  private readonly transactions = new WeakSet<object>()
+  private highestSeq = 0
+  private count = 0
+  private running: Overlay | undefined
+  private isDrawing = false
+  private isReleased = false
+  private later: { promise: Promise<void>; resolve(): void } | undefined
+
+  constructor(
+    private readonly source: FoldSource,
+    private readonly createTransaction: CreateDbTransaction,
+    private readonly drawing: Drawing,
+    collections: Iterable<DbCollection>,
+  ) {
+    for (const collection of collections) this.surface(collection)
+  }
+
+  /** One batch of changes of the pending items. */
+  take(changes: readonly ViewChange[]): void {
+    for (const change of changes) {
+      if (change.kind === 'set') this.set(change)
+      else this.leave(change)
+    }
+    this.draw()
+  }
+
+  /** Collections that were made later. */
+  add(collections: Iterable<DbCollection>): void {
+    for (const collection of collections) this.surface(collection)
+    this.again((overlay) => !overlay.isShown)
+  }
+
+  /** Runs the chosen items again. */
+  again(isChosen: (overlay: Overlay) => boolean): void {
+    for (const overlay of this.overlays.values()) {
+      if (!isChosen(overlay)) continue
+      overlay.isReported = false
+      this.dirty.add(overlay)
+    }
+    this.draw()
+  }
+
+  shown(): Promise<void> | undefined {
+    return this.later?.promise
+  }
+
+  release(): void {
+    for (const overlay of [...this.overlays.values()]) this.leaving.push({ overlay, isCommitted: false })
+    this.draw()
+    this.isReleased = true
+    for (const surface of this.surfaces.values()) surface.release()
+    this.later?.resolve()
+  }
+
+  isRunning(): boolean {
+    return this.running !== undefined
+  }
+
+  before(surface: Surface, keys: readonly Key[]): void {
+    const { running } = this
+    if (running === undefined) return
+    for (const key of keys) {
+      const row = surface.row(key)
+      running.touch(row)
+      surface.before(running, row)
+    }
+  }
+
+  after(surface: Surface, keys: readonly Key[]): void {
+    const { running } = this
+    if (running !== undefined) for (const key of keys) surface.after(running, surface.row(key))
+  }
+
+  private set({ item, replay }: Extract<ViewChange, { kind: 'set' }>): void {
+    const known = this.overlays.get(item.id)
+    const overlay = known ?? new Overlay(item, replay, ++this.count)
+    if (known === undefined) {
+      this.overlays.set(item.id, overlay)
+      this.dirty.add(overlay)
+    } else {
+      const wasWriting = this.writing.has(overlay)
+      if (overlay.take(item)) {
+        overlay.isReported = false
+        this.dirty.add(overlay)
+      }
+      if (wasWriting && item.seq !== null) this.move(overlay)
+    }
+    if (item.seq === null) return void this.writing.add(overlay)
+    this.writing.delete(overlay)
+    this.highestSeq = Math.max(this.highestSeq, item.seq)
+  }
+
+  private leave({ item, outcome }: Extract<ViewChange, { kind: 'left' }>): void {
+    const overlay = this.overlays.get(item.id)
+    if (overlay === undefined) return
+    const isCommitted = outcome?.kind === 'committed' || outcome?.kind === 'gone'
+    if (outcome?.kind === 'committed') guarded(() => accept(overlay))
+    this.leaving.push({ overlay, isCommitted })
+  }
+
+  /** An item has got its seq. Its transaction moves with it, unless others come between: then it is made again. */
+  private move(overlay: Overlay): void {
+    const [oldest] = this.writing
+    if (overlay.tx === undefined) return
+    if (oldest === overlay && overlay.rank > this.highestSeq) overlay.place = overlay.rank
+    else this.moved.add(overlay)
+  }
+
+  /** Does all that is to be done, and publishes it once per collection. */
+  private draw(): void {
+    if (this.isDrawing || this.isReleased || this.moved.size + this.leaving.length + this.dirty.size === 0) return
+    this.isDrawing = true
+    const unsee = seeCalls(this.surfaces.values(), this)
+    let drawn: Drawn = { isDone: true, isUrgent: true }
+    try {
+      drawn = this.drawAll()
+    } finally {
+      unsee()
+      // A restore that goes on later is not to be seen before it is complete.
+      for (const surface of this.surfaces.values()) surface.close(drawn.isDone || drawn.isUrgent)
+      this.isDrawing = false
+    }
+    for (const surface of [...this.surfaces.values()]) guarded(() => surface.show())
+    this.plan(drawn.isDone)
+  }
+
+  private drawAll(): Drawn {
+    const until = performance.now() + SLICE_MS
+    let isUrgent = this.moved.size + this.leaving.length > 0
+    // What is run can make more to do: a collection that starts with the first write to it brings its rows.
+    for (let round = 0; round < MAX_ROUNDS; round += 1) {
+      for (const overlay of this.moved) this.remake(overlay)
+      this.moved.clear()
+      for (const { overlay, isCommitted } of this.leaving.splice(0)) this.retire(overlay, isCommitted)
+      for (const seed of inOrder(this.dirty)) {
+        if (!this.dirty.has(seed) || (canWait(seed) && performance.now() > until)) continue
+        isUrgent ||= !canWait(seed)
+        this.runFrom(seed)
+      }
+      if (this.moved.size + this.leaving.length > 0) continue
+      if (this.dirty.size === 0) return { isDone: true, isUrgent }
+      if ([...this.dirty].every(canWait)) return { isDone: false, isUrgent }
+    }
+    for (const overlay of this.dirty) this.report(overlay, new Error('`optimistic` changes again and again what it is run over.'))
+    this.dirty.clear()
+    return { isDone: true, isUrgent }
+  }
+
+  private plan(isDone: boolean): void {
+    if (isDone) {
+      this.later?.resolve()
+      this.later = undefined
+      return
+    }
+    if (this.later === undefined) {
+      let resolve!: () => void
+      const promise = new Promise<void>((done) => { resolve = done })
+      this.later = { promise, resolve }
+    }
+    inNextTask(() => this.draw())
+  }
+
+  /** Runs an item, and with it every later one that it has to do with. */
+  private runFrom(seed: Overlay): void {
+    let group = withLater([seed])
+    for (;;) {
+      this.clear(group)
+      const met = this.runAll(group)
+      if (met.size === 0) return
+      group = withLater([...group, ...met])
+    }
+  }
+
+  private clear(group: ReadonlySet<Overlay>): void {
+    const rows = new Set<Row>()
+    for (const overlay of group) {
+      for (const row of overlay.leaveRows()) {
+        rows.add(row)
+        row.surface.open()
+      }
+      overlay.isShown = false
+      this.drawing.clear(overlay)
+    }
+    for (const row of rows) row.surface.redraw(row)
+  }
+
+  /** Runs them in order; stops at one that meets later ones that are not among them, and gives those back. */
+  private runAll(group: ReadonlySet<Overlay>): Set<Overlay> {
+    const met = new Set<Overlay>()
+    for (const overlay of inOrder(group)) {
+      this.dirty.delete(overlay)
+      this.run(overlay)
+      for (const { overlays } of overlay.rows) {
+        for (const other of overlays) if (other.rank > overlay.rank && !group.has(other)) met.add(other)
+      }
+      if (met.size > 0) break
+    }
+    return met
+  }
+
+  private run(overlay: Overlay): void {
+    const optimistic = this.source.optimistic(overlay.item, overlay.replay)
+    if (optimistic === undefined) return
+    const tx = overlay.tx?.state === 'pending' ? overlay.tx : this.begin(overlay)
+    overlay.tx = tx
+    this.astray.delete(overlay)
+    this.running = overlay
+    try {
+      let result: unknown
+      tx.mutate(() => { result = optimistic() })
+      overlay.isShown = true
+      if (isThenable(result)) this.report(overlay, new TypeError('`optimistic` must be synchronous: what it writes after an await is not its own.'))
+    } catch (error) {
+      if (!(error instanceof NotNow)) {
+        this.astray.add(overlay)
+        this.report(overlay, error)
+      }
+    } finally {
+      this.running = undefined
+    }
+    this.learn(overlay, tx)
+  }
+
+  /** What it wrote to collections that nobody named; and what it tried to write is not there. */
+  private learn(overlay: Overlay, tx: DbTransaction): void {
+    for (const { collection, key } of tx.mutations) overlay.touch(this.surface(collection as DbCollection).row(key as Key))
+    // It may be half done: TanStack DB has taken that back.
+    if (!overlay.isShown) for (const row of overlay.rows) row.surface.redraw(row)
+  }
+
+  private begin(overlay: Overlay): DbTransaction {
+    const tx = this.createTransaction({ autoCommit: false, mutationFn: async () => {} })
+    const { rollback } = tx
+    tx.createdAt = CREATED_AT
+    overlay.place = overlay.rank
+    // A DbClient's scope would give it a number of its own.
+    Object.defineProperty(tx, 'sequenceNumber', { get: () => overlay.place, set: () => {} })
+    // Nobody else's rollback takes it back, and it takes nobody else's back.
+    tx.rollback = (config) => config?.isSecondaryRollback === true ? tx : rollback.call(tx, { ...config, isSecondaryRollback: true })
+    this.transactions.add(tx)
+    return tx
+  }
+
+  private retire(overlay: Overlay, isCommitted: boolean): void {
+    this.overlays.delete(overlay.item.id)
+    this.writing.delete(overlay)
+    this.dirty.delete(overlay)
+    this.astray.delete(overlay)
+    const rows = overlay.leaveRows()
+    for (const row of rows) {
+      row.surface.open()
+      if (isCommitted && row.surface.isHeld(row.key)) continue
+      for (const other of row.overlays) if (other.rank > overlay.rank) this.dirty.add(other)
+    }
+    this.drawing.retire(overlay, isCommitted)
+    for (const row of rows) row.surface.redraw(row)
+  }
+
+  /** The order has changed: with a new transaction at its new place, it and what is later now are run again. */
+  private remake(overlay: Overlay): void {
+    for (const other of withLater([overlay])) this.dirty.add(other)
+    const rows = overlay.leaveRows()
+    for (const row of rows) row.surface.open()
+    this.drawing.retire(overlay, false)
+    overlay.tx = undefined
+    overlay.isShown = false
+    for (const row of rows) row.surface.redraw(row)
+  }
+
+  private surface(collection: DbCollection): Surface {
+    const known = this.surfaces.get(collection)
+    if (known !== undefined) return known
+    const surface = this.drawing.surface(collection, (tx) => this.transactions.has(tx), this.onBase)
+    this.surfaces.set(collection, surface)
+    return surface
+  }
+
+  /** What lies beneath has changed. */
+  private readonly onBase: BaseListener = (surface, keys) => {
+    if (this.isReleased) return
+    const rows = keys === 'all' ? surface.rows.values() : knownRows(surface, keys)
+    for (const { overlays } of rows) for (const overlay of overlays) this.dirty.add(overlay)
+    for (const overlay of this.astray) this.dirty.add(overlay)
+    if (this.dirty.size > 0) this.draw()
+  }
+
+  private report(overlay: Overlay, error: unknown): void {
+    if (overlay.isReported) return
+    overlay.isReported = true
+    const { id, mutatorName } = overlay.item
+    this.source.tell({ type: 'optimisticFailed', id, mutatorName, error })
+  }
+}
+
+/** Nobody has seen it yet, and nobody waits for it in this turn. */
+function canWait({ replay, isShown }: Overlay): boolean {
+  return replay && !isShown
+}
+
+function* knownRows({ rows }: Surface, keys: Iterable<Key>): Iterable<Row> {
+  for (const key of keys) {
+    const row = rows.get(key)
+    if (row !== undefined) yield row
+  }
+}
+
+/** A collection without a server (local-only, local storage) keeps what was committed. */
+function accept({ tx, isShown }: Overlay): void {
+  if (tx === undefined || !isShown) return
+  for (const collection of new Set(tx.mutations.map((mutation) => mutation.collection as DbCollection))) {
+    collection.utils?.acceptMutations?.(tx)
+  }
+}
+
+function isThenable(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'then' in value
+}
+
+/** After the browser has had its turn. */
+function inNextTask(run: () => void): void {
+  const { port1, port2 } = new MessageChannel()
+  port1.onmessage = () => {
+    port1.close()
+    run()
+  }
+  port2.postMessage(null)
+}
