@@ -47,6 +47,8 @@ export class Fold implements CallListener, Pick<ConnectedView, 'shown'> {
   private highestSeq = 0
   private count = 0
   private running: Overlay | undefined
+  /** Whether somebody else numbers our transactions, unless they are kept from it. */
+  private isPinned = false
   private isDrawing = false
   private isReleased = false
   private later: { promise: Promise<void>; resolve(): void } | undefined
@@ -147,7 +149,7 @@ export class Fold implements CallListener, Pick<ConnectedView, 'shown'> {
   private move(overlay: Overlay): void {
     const [oldest] = this.writing
     if (overlay.tx === undefined) return
-    if (oldest === overlay && overlay.rank > this.highestSeq) overlay.place = overlay.rank
+    if (oldest === overlay && overlay.rank > this.highestSeq) overlay.tx.sequenceNumber = overlay.place = overlay.rank
     else this.moved.add(overlay)
   }
 
@@ -207,12 +209,12 @@ export class Fold implements CallListener, Pick<ConnectedView, 'shown'> {
 
   /** Runs an item, and with it every later one that it has to do with. */
   private runFrom(seed: Overlay): void {
-    let group = withLater([seed])
+    const group = withLater([seed])
     for (;;) {
-      this.clear(group)
-      const met = this.runAll(group)
-      if (met.size === 0) return
-      group = withLater([...group, ...met])
+      if (group.size > 1 || seed.tx !== undefined) this.clear(group)
+      const met = this.runAll(group.size > 1 ? inOrder(group) : [seed], group)
+      if (met.length === 0) return
+      for (const other of withLater(met)) group.add(other)
     }
   }
 
@@ -230,17 +232,17 @@ export class Fold implements CallListener, Pick<ConnectedView, 'shown'> {
   }
 
   /** Runs them in order; stops at one that meets later ones that are not among them, and gives those back. */
-  private runAll(group: ReadonlySet<Overlay>): Set<Overlay> {
-    const met = new Set<Overlay>()
-    for (const overlay of inOrder(group)) {
+  private runAll(sorted: readonly Overlay[], group: ReadonlySet<Overlay>): Overlay[] {
+    for (const overlay of sorted) {
       this.dirty.delete(overlay)
       this.run(overlay)
+      const met: Overlay[] = []
       for (const { overlays } of overlay.rows) {
-        for (const other of overlays) if (other.rank > overlay.rank && !group.has(other)) met.add(other)
+        for (const other of overlays) if (other.rank > overlay.rank && !group.has(other)) met.push(other)
       }
-      if (met.size > 0) break
+      if (met.length > 0) return met
     }
-    return met
+    return []
   }
 
   private run(overlay: Overlay): void {
@@ -264,6 +266,9 @@ export class Fold implements CallListener, Pick<ConnectedView, 'shown'> {
       this.running = undefined
     }
     this.learn(overlay, tx)
+    if (tx.sequenceNumber === overlay.place) return
+    this.isPinned = true
+    this.moved.add(overlay)
   }
 
   /** What it wrote to collections that nobody named; and what it tried to write is not there. */
@@ -278,8 +283,9 @@ export class Fold implements CallListener, Pick<ConnectedView, 'shown'> {
     const { rollback } = tx
     tx.createdAt = CREATED_AT
     overlay.place = overlay.rank
-    // A DbClient's scope would give it a number of its own.
-    Object.defineProperty(tx, 'sequenceNumber', { get: () => overlay.place, set: () => {} })
+    tx.sequenceNumber = overlay.place
+    // A DbClient gives it a number of its own with the first write.
+    if (this.isPinned) Object.defineProperty(tx, 'sequenceNumber', { get: () => overlay.place, set: () => {} })
     // Nobody else's rollback takes it back, and it takes nobody else's back.
     tx.rollback = (config) => config?.isSecondaryRollback === true ? tx : rollback.call(tx, { ...config, isSecondaryRollback: true })
     this.transactions.add(tx)
