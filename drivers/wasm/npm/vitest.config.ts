@@ -20,7 +20,7 @@ const reacts = [['18', 'tests/react-18/node_modules'], ['19', 'node_modules']].m
   resolve: {
     alias: [{ find: /^(react|react-dom)(\/.*)?$/, replacement: new URL(`${modules}/$1$2`, import.meta.url).pathname }],
   },
-  test: { name: `react ${version}`, environment: 'jsdom', include: ['tests/react/*.test.tsx'] },
+  test: { name: `react ${version}`, environment: 'jsdom', include: ['tests/react/*.test.tsx'], env: { REACT_VERSION: version as string } },
 }))
 
 export default defineConfig({

@@ -80,8 +80,12 @@ export function useOutboxLane(key: string | number, outbox?: Outbox): readonly P
 }
 
 /** Stores a mutation of that name; resolves when it is durable. The same function in every render. */
-export function useMutator<M extends Mutators, N extends keyof M & string>(name: N, outbox: TypedOutbox<M>): Send<ArgsOf<M[N]>, ResultOf<M[N]>>
-export function useMutator<N extends keyof Registered & string>(name: N, outbox?: Outbox): Send<ArgsOf<Registered[N]>, ResultOf<Registered[N]>>
+export function useMutator<M extends Mutators, N extends keyof M & string>(
+  name: N, outbox: TypedOutbox<M>,
+): Send<ArgsOf<M[N]>, ResultOf<M[N]>>
+export function useMutator<N extends keyof Registered & string>(
+  name: N, outbox?: Outbox & { readonly mutate?: undefined },
+): Send<ArgsOf<Registered[N]>, ResultOf<Registered[N]>>
 export function useMutator(name: string, outbox?: Outbox): Send<any, any> {
   const source = useSource(outbox)
   return useCallback((args?: unknown, options?: SendOptions) => source.send(name, args, options), [source, name])
