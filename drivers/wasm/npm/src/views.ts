@@ -1,6 +1,7 @@
 // The outbox's side of a view layer: one at a time, from its start to the outbox's end.
 
 import type { Engine } from './engine.js'
+import { guarded } from './events.js'
 import type { ConnectedView, OutboxView, ViewSource } from './view-port.js'
 
 /** The view layer of an outbox. */
@@ -32,7 +33,7 @@ export class Views {
 
 function sourceOf(engine: Engine): ViewSource {
   return {
-    observe: (listener) => engine.view.observe(listener),
+    observe: (listener) => engine.view.observe((changes) => guarded(() => listener(changes))),
     optimistic: (item, replay) => {
       const { id, seq, mutatorName, args } = item
       const mutator = engine.registry.find(mutatorName)

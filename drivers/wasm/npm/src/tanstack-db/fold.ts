@@ -332,7 +332,7 @@ export class Fold implements CallListener, Pick<ConnectedView, 'shown'> {
     const rows = keys === 'all' ? surface.rows.values() : knownRows(surface, keys)
     for (const { overlays } of rows) for (const overlay of overlays) this.dirty.add(overlay)
     for (const overlay of this.astray) this.dirty.add(overlay)
-    if (this.dirty.size > 0) this.draw()
+    if (this.dirty.size > 0) guarded(() => this.draw())
   }
 
   private report(overlay: Overlay, error: unknown): void {

@@ -44,7 +44,7 @@ export function tanstackDb({ createTransaction, collections }: TanstackDbOptions
   add(Object.values(collections))
 
   function connect(source: ViewSource) {
-    const problem = probe(createTransaction, [...all])
+    const problem = probe(createTransaction, all)
     if (problem !== undefined) source.tell({ type: 'viewDegraded', error: degraded(problem) })
     const fold = new Fold(source, createTransaction, problem === undefined ? inner : plain, all)
     folds.add(fold)
@@ -67,6 +67,7 @@ export function tanstackDb({ createTransaction, collections }: TanstackDbOptions
     connect,
     add(...more) {
       add(more)
+      probe(createTransaction, more)
       for (const fold of folds) fold.add(more)
     },
   }

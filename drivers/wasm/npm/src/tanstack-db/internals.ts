@@ -80,7 +80,7 @@ export const inner: Drawing = {
     if (tx?.state !== 'pending') return
     // As an empty commit does it, but without a recompute for each, and without `persisting`, which stops the sync.
     // A collection that has accepted a change and cannot show it yet holds the rows of a commit until it can.
-    const isHeld = isCommitted && [...tx.collections].some(({ _state }) => _state.pendingSyncedTransactions.length > 0)
+    const isHeld = isCommitted && tx.mutations.some(({ collection, key }) => holds((collection as InnerCollection)._state, key))
     if (!isHeld) tx.mutations.length = 0
     if (!isHeld) for (const { _state } of tx.collections) _state.transactions.delete(tx.id)
     tx.setState('completed')
@@ -171,7 +171,7 @@ class InnerSurface extends Surface {
   }
 
   isHeld(key: Key): boolean {
-    return this.state.pendingSyncedTransactions.some(({ committed, operations }) => committed && operations.some((one) => one.key === key))
+    return holds(this.state, key)
   }
 
   close(isDone: boolean): void {
@@ -179,7 +179,9 @@ class InnerSurface extends Surface {
     this.isOpen = false
     this.isDue ||= isDone
     this.drawn = new Map()
-    for (const tx of this.others) if (isActive(tx)) for (const key of this.published.keys()) this.draw(key, tx)
+    for (const tx of this.others) {
+      if (isActive(tx)) for (const { key } of tx.mutations) if (this.published.has(key)) this.draw(key, tx)
+    }
     for (const [key, published] of this.published) {
       this.drawn.set(key, this.drawnOf(key))
       this.put(key, published)
@@ -208,9 +210,8 @@ class InnerSurface extends Surface {
 
   /** Something is held, or is to be held by what has just been committed. */
   private mustLookAtAll(): boolean {
-    const { heldOptimisticRows, pendingSyncedTransactions, isDeferredSyncKey } = this.state
-    return heldOptimisticRows.size > 0 || pendingSyncedTransactions.length > 0
-      || (isDeferredSyncKey !== undefined && [...this.published.keys()].some((key) => isDeferredSyncKey(key)))
+    const { state } = this
+    return state.heldOptimisticRows.size > 0 || [...this.published.keys()].some((key) => holds(state, key))
   }
 
   /** One recompute over these rows alone; who reads the collection when it is told of them finds it whole. */
@@ -325,6 +326,12 @@ function oneTransaction(collection: InnerCollection, drawn: ReadonlyMap<Key, Dra
   }
   const tx = { state: 'pending', mutations }
   return new Map([['batch', tx]])
+}
+
+/** Whether the collection has accepted a change of the row that it cannot show yet. */
+function holds({ pendingSyncedTransactions, isDeferredSyncKey }: State, key: Key): boolean {
+  return isDeferredSyncKey?.(key) === true
+    || pendingSyncedTransactions.some(({ committed, operations }) => committed && operations.some((one) => one.key === key))
 }
 
 function isActive({ state }: DbTransaction): boolean {

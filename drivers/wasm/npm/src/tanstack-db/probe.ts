@@ -30,7 +30,7 @@ const ITEM: PendingItem = {
 }
 
 /** Why the inside cannot be used; `undefined` if it can. Throws if the collections and `createTransaction` are of two copies. */
-export function probe(createTransaction: CreateDbTransaction, collections: readonly DbCollection[]): Error | undefined {
+export function probe(createTransaction: CreateDbTransaction, collections: Iterable<DbCollection>): Error | undefined {
   const seen = new Set<unknown>()
   for (const collection of collections) {
     if (seen.has(collection.constructor)) continue
@@ -52,7 +52,10 @@ function probeOne(createTransaction: CreateDbTransaction, collection: DbCollecti
   } catch (cause) {
     return new Error('no collection can be made from the class of another', { cause })
   }
-  checkCopy(createTransaction, scratch, collection)
+  const isOneCopy = isWithin(createTransaction, scratch)
+  // A DbClient's transactions are for its own collections alone.
+  if (!isOneCopy && !isWithin(createTransaction, collection)) throw mismatch(collection.id)
+  if (!isOneCopy) return new Error('`createTransaction` is a DbClient\'s: give the one that @tanstack/db exports, which serves all')
   try {
     if (sync === undefined) return new Error('a collection does not start its sync')
     return tryOut(createTransaction, scratch, sync)
@@ -64,19 +67,19 @@ function probeOne(createTransaction: CreateDbTransaction, collection: DbCollecti
 }
 
 /** A write within a transaction must be that transaction's: else it would go to the collection's own handlers. */
-function checkCopy(createTransaction: CreateDbTransaction, scratch: ScratchCollection, { id }: DbCollection): void {
+function isWithin(createTransaction: CreateDbTransaction, collection: DbCollection): boolean {
   const tx = createTransaction({ autoCommit: false, mutationFn: async () => {} })
   let writer: unknown
   try {
-    tx.mutate(() => { writer = scratch.insert([]) })
+    tx.mutate(() => { writer = collection.insert([]) })
   } catch {
     // Without a transaction of its copy, it asks for a handler.
   }
   void tx.commit()
-  if (writer !== tx) throw mismatch(id)
+  return writer === tx
 }
 
-export function mismatch(id: string): InputError {
+function mismatch(id: string): InputError {
   return new InputError(`The collection ${JSON.stringify(id)} and \`createTransaction\` are from two copies of @tanstack/db. Import both from the `
     + 'same place; `npm ls @tanstack/db` shows the copies, and `npm dedupe`, or an override, makes them one.', 'createTransaction')
 }

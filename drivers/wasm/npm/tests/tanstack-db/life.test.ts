@@ -1,6 +1,6 @@
 // Restarts, tabs, hooks and collections that come and go: nothing is lost by any of them.
 
-import { createTransaction, localOnlyCollectionOptions, createCollection } from '@tanstack/db'
+import { collectionOptions, createCollection, createTransaction, DbClient, localOnlyCollectionOptions } from '@tanstack/db'
 import { expect, test, vi } from 'vitest'
 import { createOutbox, memoryAdapter, NonRetriableError, squash } from '../../dist/index.js'
 import { tanstackDb } from '../../dist/tanstack-db.js'
@@ -295,4 +295,24 @@ test('started again with another view, the items show by that one; disposed, not
   await second.dispose()
   expect([one.rows(), two.rows()]).toEqual([{}, {}])
   expect(Object.keys(two.collection._state).filter((property) => ['recomputeOptimisticState', 'trackTransaction', 'cleanup'].includes(property))).toEqual([])
+})
+
+test('collections of a DbClient, which numbers transactions itself: the order is that of the items', async () => {
+  const client: any = new (DbClient as any)()
+  const collection = client.collection((collectionOptions as any)({ id: 'owned', getKey: (row: Row) => row.id, sync: { sync: ({ markReady }: any) => markReady() } }))
+  const todos = { collection, rows: () => collection.toArray.map(({ id, n, done }: any) => ({ id, n, done })) }
+  const calls = adding(todos)
+  const outbox = outboxOn({ todos }, calls, { online: false })
+  await outbox.idle()
+  await outbox.mutate.add({ id: '1', n: 1 })
+  await outbox.mutate.set({ id: '1', n: 2 })
+  await outbox.mutate.set({ id: '1', n: 3, done: true })
+  await outbox.idle()
+  expect(outbox.told.filter(({ type }) => type === 'viewDegraded' || type === 'optimisticFailed')).toEqual([])
+  expect(todos.rows()).toEqual([{ id: '1', n: 3, done: true }])
+  await outbox.removeFromOutbox(outbox.getSnapshot().items[1]!.id)
+  await outbox.removeFromOutbox(outbox.getSnapshot().items[1]!.id)
+  await outbox.idle()
+  expect(todos.rows()).toEqual([{ id: '1', n: 1, done: undefined }])
+  expect([...collection._state.transactions.values()].map((tx: any) => tx.sequenceNumber)).toEqual([1])
 })
