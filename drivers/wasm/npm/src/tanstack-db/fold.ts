@@ -163,7 +163,7 @@ export class Fold implements CallListener, Pick<ConnectedView, 'shown'> {
       drawn = this.drawAll()
     } finally {
       unsee()
-      // A restore that goes on later is not to be seen before it is complete.
+      // A restore that goes on later is published when it is complete, or too large for one turn.
       for (const surface of this.surfaces.values()) surface.close(drawn.isDone || drawn.isUrgent)
       this.isDrawing = false
     }

@@ -55,6 +55,9 @@ interface InnerCollection extends DbCollection {
 type Drawn = unknown
 const DELETED = Symbol('deleted')
 
+/** So many rows are published in one turn, unless all of them must be: more would block the page. */
+const MOST_ROWS = 500
+
 /** Replaces a method of an object by another that is given the one before; the returned function puts that back. */
 function wrap<T extends object, N extends keyof T>(target: T, name: N, around: (before: T[N]) => T[N]): () => void {
   const own = Object.getOwnPropertyDescriptor(target, name)
@@ -177,7 +180,7 @@ class InnerSurface extends Surface {
   close(isDone: boolean): void {
     if (!this.isOpen) return
     this.isOpen = false
-    this.isDue ||= isDone
+    this.isDue ||= isDone || this.published.size >= MOST_ROWS
     this.drawn = new Map()
     for (const tx of this.others) {
       if (isActive(tx)) for (const { key } of tx.mutations) if (this.published.has(key)) this.draw(key, tx)

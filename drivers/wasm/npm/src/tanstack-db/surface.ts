@@ -41,7 +41,7 @@ export abstract class Surface {
   abstract after(overlay: Overlay, row: Row): void
   /** The base has accepted a change of the row, and cannot show it yet. */
   abstract isHeld(key: Key): boolean
-  /** Ends the batch. `isDone: false`: it goes on later, and nothing of it is to be seen before. */
+  /** Ends the batch. `isDone: false`: it goes on later, and what is small enough for one turn is not to be seen before. */
   abstract close(isDone: boolean): void
   /** Publishes what a closed batch has changed. */
   abstract show(): void
