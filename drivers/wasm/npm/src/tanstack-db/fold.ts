@@ -87,6 +87,35 @@ export class Fold implements CallListener, Pick<ConnectedView, 'shown'> {
     this.draw()
   }
 
+  /** Resolves when the base has what `isThere` looks for in the row. */
+  arrived(collection: DbCollection, key: Key, isThere: (row: any) => boolean, signal: AbortSignal | undefined): Promise<void> {
+    const surface = this.surface(collection)
+    surface.watch()
+    return new Promise((resolve, reject) => {
+      const end = () => {
+        surface.watchers.delete(look)
+        signal?.removeEventListener('abort', stop)
+      }
+      const stop = () => {
+        end()
+        reject(signal?.reason)
+      }
+      const look = () => {
+        try {
+          if (!isThere(surface.base(key))) return
+          resolve()
+        } catch (error) {
+          reject(error)
+        }
+        end()
+      }
+      surface.watchers.add(look)
+      signal?.addEventListener('abort', stop)
+      if (signal?.aborted === true) stop()
+      else look()
+    })
+  }
+
   shown(): Promise<void> | undefined {
     return this.later?.promise
   }
@@ -333,6 +362,7 @@ export class Fold implements CallListener, Pick<ConnectedView, 'shown'> {
     for (const { overlays } of rows) for (const overlay of overlays) this.dirty.add(overlay)
     for (const overlay of this.astray) this.dirty.add(overlay)
     if (this.dirty.size > 0) guarded(() => this.draw())
+    for (const look of [...surface.watchers]) look()
   }
 
   private report(overlay: Overlay, error: unknown): void {

@@ -8,15 +8,26 @@ import { inner } from './internals.js'
 import { plain } from './plain.js'
 import { probe } from './probe.js'
 import { deferRefreshes } from './refresh.js'
-import type { DbCollection, TanstackDbOptions } from './types.js'
+import type { DbCollection, Key, TanstackDbOptions } from './types.js'
 
-export type { CreateDbTransaction, DbCollection, DbMutation, DbTransaction, TanstackDbOptions } from './types.js'
+export type { CreateDbTransaction, DbCollection, DbMutation, DbTransaction, Key, TanstackDbOptions } from './types.js'
 export type { ConnectedView, OutboxView, ViewEvent, ViewSource } from '../view-port.js'
 
 /** The view layer of TanStack DB: give it to `startOfflineExecutor` or `createOutbox` as `view`. */
 export interface TanstackDb extends OutboxView {
   /** Collections that were made later; items that could not show without them are tried again. */
   add(...collections: DbCollection[]): void
+  /**
+   * For `confirmed`: resolves when what the server sent has come, beneath whatever is pending over it; so that the row
+   * neither vanishes nor goes back for a moment when the item settles. `row` is `undefined` while the server has none.
+   *
+   * ```ts
+   * confirmed: (result, { id }, signal) => db.arrived(todos, id, (row) => row !== undefined && row.rev >= (result?.rev ?? 0), signal)
+   * ```
+   */
+  arrived<T extends object>(
+    collection: DbCollection & { get(key: any): T | undefined }, key: Key, isThere: (row: T | undefined) => boolean, signal?: AbortSignal,
+  ): Promise<void>
 }
 
 /**
@@ -65,6 +76,10 @@ export function tanstackDb({ createTransaction, collections }: TanstackDbOptions
 
   return {
     connect,
+    async arrived(collection, key, isThere, signal) {
+      const [fold] = folds
+      await fold?.arrived(collection, key, isThere, signal)
+    },
     add(...more) {
       add(more)
       probe(createTransaction, more)

@@ -33,6 +33,7 @@ interface State {
   pendingLocalChanges: Set<Key>
   transactions: Transactions
   size: number
+  readonly syncedData: { get(key: Key): unknown }
   readonly heldOptimisticRows: ReadonlyMap<Key, { row?: unknown }>
   readonly pendingSyncedTransactions: readonly SyncTransaction[]
   /** Whether a persistence beneath the collection holds an accepted change of the row back; not in every version. */
@@ -141,6 +142,12 @@ class InnerSurface extends Surface {
       }),
     ]
   }
+
+  base(key: Key): unknown {
+    return this.state.syncedData.get(key)
+  }
+
+  watch(): void {}
 
   open(): void {
     if (this.isOpen) return

@@ -6,6 +6,7 @@ import { Surface, type BaseListener, type Drawing } from './surface.js'
 import type { DbCollection, Key } from './types.js'
 
 interface Subscribable {
+  get?(key: Key): unknown
   subscribeChanges?(listener: (changes: readonly { readonly key: Key }[]) => void): { unsubscribe(): void }
 }
 
@@ -32,6 +33,17 @@ class PlainSurface extends Surface {
     super(collection)
   }
 
+  /** As it shows: without the inside, nobody knows what lies beneath. */
+  base(key: Key): unknown {
+    return (this.collection as Subscribable).get?.(key)
+  }
+
+  watch(): void {
+    this.subscription ??= (this.collection as Subscribable).subscribeChanges?.((changes) => {
+      if (!this.isOpen) this.onBase(this, new Set(changes.map(({ key }) => key)))
+    })
+  }
+
   open(): void {
     this.isOpen = true
   }
@@ -41,9 +53,7 @@ class PlainSurface extends Surface {
   before(): void {
     this.open()
     // Only once there is something to watch: a subscription starts the sync, and keeps the collection.
-    this.subscription ??= (this.collection as Subscribable).subscribeChanges?.((changes) => {
-      if (!this.isOpen) this.onBase(this, new Set(changes.map(({ key }) => key)))
-    })
+    this.watch()
   }
 
   after(): void {}

@@ -20,6 +20,8 @@ export interface Drawing {
 export abstract class Surface {
   /** The rows that overlays have touched, or tried to. */
   readonly rows = new Map<Key, Row>()
+  /** Called after each change of the base. */
+  readonly watchers = new Set<() => void>()
 
   constructor(readonly collection: DbCollection) {}
 
@@ -31,6 +33,10 @@ export abstract class Surface {
     return row
   }
 
+  /** The row of the base, beneath all overlays. */
+  abstract base(key: Key): unknown
+  /** Makes sure that changes of the base are told from now on. */
+  abstract watch(): void
   /** Begins a batch, if none is going on: until `close`, what overlays do is not published. */
   abstract open(): void
   /** Overlays of the row came or went: what the next run sees of it must be what the others make of it. */

@@ -316,3 +316,40 @@ test('collections of a DbClient, which numbers transactions itself: the order is
   expect(todos.rows()).toEqual([{ id: '1', n: 1, done: undefined }])
   expect([...collection._state.transactions.values()].map((tx: any) => tx.sequenceNumber)).toEqual([1])
 })
+
+test('`arrived` sees the server\'s row beneath what is pending over it, also when it is deleted', async () => {
+  const todos = remote('todos').watch()
+  todos.base(['insert', { id: '1', rev: 1 }], ['insert', { id: '2', rev: 1 }])
+  const order: string[] = []
+  const calls: any = {
+    set: answered({
+      optimistic: ({ id, ...rest }: any) => { todos.collection.update(id, (draft: any) => { Object.assign(draft, rest) }) },
+      confirmed: (result: any, { id }: any, signal: AbortSignal) => outbox.view.arrived(todos.collection, id, (row: any) => row?.rev >= result.rev, signal).then(() => order.push('set')),
+    }),
+    drop: answered({
+      optimistic: ({ id }: any) => { todos.collection.delete(id) },
+      confirmed: (_: any, { id }: any, signal: AbortSignal) => outbox.view.arrived(todos.collection, id, (row) => row === undefined, signal).then(() => order.push('drop')),
+    }),
+  }
+  const outbox = outboxOn({ todos }, calls)
+  await outbox.mutate.set({ id: '1', rev: 99 })
+  await outbox.mutate.drop({ id: '2' })
+  await outbox.idle()
+  todos.events()
+  calls.set.next().resolve({ rev: 2 })
+  calls.drop.next().resolve()
+  await outbox.idle()
+  expect(outbox.getSnapshot().items).toMatchObject([{ state: 'confirming' }, { state: 'confirming' }])
+  todos.base(['update', { id: '1', rev: 2 }])
+  await outbox.idle()
+  expect(order).toEqual(['set'])
+  todos.base(['delete', '2'])
+  await outbox.idle()
+  expect([order, todos.rows(), outbox.getSnapshot().items]).toEqual([['set', 'drop'], { 1: { id: '1', rev: 2 } }, []])
+  expect(todos.events().filter((event) => !event.startsWith('update'))).toEqual([])
+  const controller = new AbortController()
+  const never = outbox.view.arrived(todos.collection, '1', () => false, controller.signal)
+  controller.abort(new Error('late'))
+  await expect(never).rejects.toThrow('late')
+  await expect(outbox.view.arrived(todos.collection, '1', () => { throw new Error('bad') })).rejects.toThrow('bad')
+})

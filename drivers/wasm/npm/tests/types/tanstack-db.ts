@@ -21,7 +21,7 @@ createOutbox({
         todos.update(id, (draft) => { draft.done = done })
         void [seq, replay]
       },
-      confirmed: (result) => { const rev: number | undefined = result?.rev; void rev },
+      confirmed: (result, { id }, signal) => view.arrived(todos, id, (row) => row !== undefined && row.text.length > (result?.rev ?? 0), signal),
     }),
   },
 }).on((event) => {
