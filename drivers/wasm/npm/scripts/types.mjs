@@ -19,8 +19,11 @@ function writeExamples(folder) {
       writeFileSync(join(folder, `${text.replace('/', '-')}-${index + 1}.${extension}`), `${code}\nexport {}\n`)
     }
   }
-  writeFileSync(join(folder, 'given.d.ts'), 'declare const userId: string\n')
-  const config = { extends: '../../tests/types/tsconfig.json', include: ['*'], exclude: [] }
+  writeFileSync(join(folder, 'given.d.ts'), `declare const userId: string
+declare const yourSync: (sync: any) => void
+interface Todo { id: string; text: string; done: boolean; rev?: number }
+`)
+  const config = { extends: '../../tests/types/tsconfig.examples.json', include: ['*'], exclude: [] }
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config))
 }
 

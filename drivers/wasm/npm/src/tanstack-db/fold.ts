@@ -170,8 +170,14 @@ export class Fold implements CallListener, Pick<ConnectedView, 'shown'> {
     const overlay = this.overlays.get(item.id)
     if (overlay === undefined) return
     const isCommitted = outcome?.kind === 'committed' || outcome?.kind === 'gone'
-    if (outcome?.kind === 'committed') guarded(() => accept(overlay))
-    this.leaving.push({ overlay, isCommitted })
+    const accepting = outcome?.kind === 'committed' ? accept(overlay) : []
+    const end = () => this.leaving.push({ overlay, isCommitted })
+    if (accepting.length === 0) return void end()
+    void Promise.allSettled(accepting).then((results) => {
+      for (const result of results) if (result.status === 'rejected') guarded(() => { throw result.reason })
+      end()
+      this.draw()
+    })
   }
 
   /** An item has got its seq. Its transaction moves with it, unless others come between: then it is made again. */
@@ -385,15 +391,20 @@ function* knownRows({ rows }: Surface, keys: Iterable<Key>): Iterable<Row> {
   }
 }
 
-/** A collection without a server (local-only, local storage) keeps what was committed. */
-function accept({ tx, isShown }: Overlay): void {
-  if (tx === undefined || !isShown) return
+/** Collections without a server (local-only, local storage) keep what was committed. Gives what is still to be written. */
+function accept({ tx, isShown }: Overlay): Promise<unknown>[] {
+  if (tx === undefined || !isShown) return []
+  const accepting: Promise<unknown>[] = []
   for (const collection of new Set(tx.mutations.map((mutation) => mutation.collection as DbCollection))) {
-    collection.utils?.acceptMutations?.(tx)
+    guarded(() => {
+      const writing: unknown = collection.utils?.acceptMutations?.(tx)
+      if (isThenable(writing)) accepting.push(writing)
+    })
   }
+  return accepting
 }
 
-function isThenable(value: unknown): boolean {
+function isThenable(value: unknown): value is Promise<unknown> {
   return typeof value === 'object' && value !== null && 'then' in value
 }
 

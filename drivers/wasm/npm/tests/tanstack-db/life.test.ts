@@ -1,6 +1,6 @@
 // Restarts, tabs, hooks and collections that come and go: nothing is lost by any of them.
 
-import { collectionOptions, createCollection, createTransaction, DbClient, localOnlyCollectionOptions } from '@tanstack/db'
+import { collectionOptions, createCollection, createTransaction, DbClient, localOnlyCollectionOptions, localStorageCollectionOptions } from '@tanstack/db'
 import { expect, test, vi } from 'vitest'
 import { createOutbox, memoryAdapter, NonRetriableError, squash } from '../../dist/index.js'
 import { tanstackDb } from '../../dist/tanstack-db.js'
@@ -210,6 +210,26 @@ test('a collection without a server keeps what was committed', async () => {
   await outbox.idle()
   expect(local.toArray).toMatchObject([{ id: '1', n: 1 }])
   expect(seen.filter((type) => type === 'delete')).toHaveLength(1)
+})
+
+test('a collection in local storage, too', async () => {
+  const texts = new Map<string, string>()
+  const storage = { getItem: (key: string) => texts.get(key) ?? null, setItem: (key: string, text: string) => { texts.set(key, text) }, removeItem: (key: string) => { texts.delete(key) } }
+  const local: any = createCollection(localStorageCollectionOptions({
+    id: 'kept', storageKey: 'kept', storage, storageEventApi: { addEventListener: () => {}, removeEventListener: () => {} }, getKey: (row: Row) => row.id,
+  } as never) as never)
+  const seen: string[] = []
+  local.subscribeChanges((changes: any[]) => seen.push(...changes.map(({ type }) => type)))
+  const calls = { add: answered({ optimistic: (args: any) => { local.insert(args) } }) }
+  const outbox = outboxOn({ local: { collection: local } }, calls)
+  await outbox.mutate.add({ id: '1', n: 1 })
+  await outbox.idle()
+  expect(texts.get('kept') ?? '').not.toContain('"n":1')
+  calls.add.next().resolve()
+  await outbox.idle()
+  expect(local.toArray).toMatchObject([{ id: '1', n: 1 }])
+  expect(texts.get('kept')).toContain('"n":1')
+  expect([seen.includes('delete'), local._state.transactions.size]).toEqual([false, 0])
 })
 
 test('a persisting transaction of the app holds the sync: the row of an item that settles meanwhile does not blink', async () => {
