@@ -1,0 +1,96 @@
+// The trouble that the panel makes. What the office is asked for, it does to this browser alone.
+
+import { useSyncExternalStore } from 'react'
+
+import { LOGIN } from './mutations'
+import { outbox } from './outbox'
+
+/** As the office takes it. */
+export interface Trouble {
+  delayMs: number
+  dropReplies: boolean
+  /** Seconds. */
+  retryAfter: number | null
+  /** A visit. */
+  refuse: string | null
+  loggedOut: boolean
+}
+
+/** What the office received from this browser. */
+export interface Tally {
+  arrived: number
+  effects: number
+  repeats: number
+}
+
+interface State {
+  trouble: Trouble
+  tally: Tally
+  /** Whether the office could be asked. */
+  isKnown: boolean
+}
+
+let state: State = {
+  trouble: { delayMs: 0, dropReplies: false, retryAfter: null, refuse: null, loggedOut: false },
+  tally: { arrived: 0, effects: 0, repeats: 0 },
+  isKnown: false,
+}
+const listeners = new Set<() => void>()
+
+function set(news: Partial<State>): void {
+  state = { ...state, ...news }
+  for (const listener of [...listeners]) listener()
+}
+
+export function useTrouble(): State {
+  return useSyncExternalStore(subscribe, () => state)
+}
+
+function subscribe(listener: () => void): () => void {
+  listeners.add(listener)
+  return () => listeners.delete(listener)
+}
+
+/** Asks the office what it received; it may not be reachable. */
+export async function ask(): Promise<void> {
+  try {
+    const response = await fetch('/trouble')
+    if (response.ok) set({ ...await response.json() as Pick<State, 'trouble' | 'tally'>, isKnown: true })
+  } catch {
+    set({ isKnown: false })
+  }
+}
+
+/** Asks for trouble. */
+export async function make(news: Partial<Trouble>): Promise<void> {
+  const trouble = { ...state.trouble, ...news }
+  set({ trouble })
+  const headers = { 'content-type': 'application/json' }
+  await fetch('/trouble', { method: 'PUT', headers, body: JSON.stringify(trouble) }).catch(() => undefined)
+  await ask()
+}
+
+/** A new login: what was paused goes on. */
+export async function logIn(): Promise<boolean> {
+  try {
+    const response = await fetch('/login', { method: 'POST' })
+    if (!response.ok) return false
+  } catch {
+    return false
+  }
+  await outbox.resume(LOGIN)
+  await ask()
+  return true
+}
+
+let isCrashing = false
+for (const type of ['pagehide', 'visibilitychange', 'beforeunload', 'freeze'] as const) {
+  // Registered before the outbox's own: a page that crashes tells nobody.
+  addEventListener(type, (event) => { if (isCrashing) event.stopImmediatePropagation() }, { capture: true })
+}
+
+/** Ends this page in mid-flight: what it was writing or sending breaks off, and none of its handlers runs. */
+export function crash(): void {
+  isCrashing = true
+  location.replace('/crashed.html')
+}

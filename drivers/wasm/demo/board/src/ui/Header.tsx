@@ -1,0 +1,62 @@
+// The top: what this is, how it stands with what was written, a new visit, light or dark.
+
+import { useState } from 'react'
+import { useOutbox, type UseOutbox } from 'outbox-offline/react'
+
+import { LOGIN } from '../mutations'
+import { useFollowing } from './hooks'
+import { Moon, Plus, Sun } from './icons'
+
+export function Header({ onNew, onSummary }: { onNew: () => void; onSummary: () => void }) {
+  const outbox = useOutbox()
+  const isFollowing = useFollowing()
+  const { tone, words } = summary(outbox, isFollowing)
+  return (
+    <header className="top">
+      <img src="/icon.svg" width="28" height="28" alt="" />
+      <div className="title">
+        <h1>Field service</h1>
+        <p>{new Date().toLocaleDateString('en-GB', { weekday: 'long', day: 'numeric', month: 'long' })}</p>
+      </div>
+      <button type="button" className="summary" data-tone={tone} onClick={onSummary} aria-label={`${words}. Show the outbox`}>
+        <i aria-hidden="true" /><span>{words}</span>
+      </button>
+      <span className="role" title="Of all open tabs one sends; another takes over when it is closed.">
+        {outbox.leading ? 'This tab sends' : 'Another tab sends'}
+      </span>
+      <ThemeButton />
+      <button type="button" className="primary" onClick={onNew}><Plus /><span>New visit</span></button>
+    </header>
+  )
+}
+
+/** How it stands, in a few words. */
+export function summary(outbox: UseOutbox, isFollowing: boolean): { tone: string; words: string } {
+  const { status, pendingCount, failures, online, paused } = outbox
+  const waiting = pendingCount === 1 ? '1 change' : `${pendingCount} changes`
+  if (status === 'failed') return { tone: 'bad', words: 'Nothing can be stored here' }
+  if (paused.includes(LOGIN)) return { tone: 'warn', words: pendingCount > 0 ? `Logged out · ${waiting} kept` : 'Logged out' }
+  if (!online) return { tone: 'off', words: pendingCount > 0 ? `Offline · ${waiting} kept` : 'Offline' }
+  if (failures.length > 0) return { tone: 'bad', words: `${failures.length} refused${pendingCount > 0 ? ` · ${waiting} waiting` : ''}` }
+  if (pendingCount > 0) return { tone: 'busy', words: `${waiting} on the way` }
+  if (!isFollowing) return { tone: 'off', words: 'The office is not there' }
+  return { tone: 'good', words: 'The office has everything' }
+}
+
+function ThemeButton() {
+  const [isDark, setDark] = useState(() => {
+    const { theme } = document.documentElement.dataset
+    return theme === undefined ? matchMedia('(prefers-color-scheme: dark)').matches : theme === 'dark'
+  })
+  const turn = () => {
+    const theme = isDark ? 'light' : 'dark'
+    document.documentElement.dataset.theme = theme
+    localStorage.setItem('theme', theme)
+    setDark(!isDark)
+  }
+  return (
+    <button type="button" className="plain" onClick={turn} aria-label={isDark ? 'Light colours' : 'Dark colours'}>
+      {isDark ? <Sun /> : <Moon />}
+    </button>
+  )
+}

@@ -1,0 +1,21 @@
+// The board in Chromium, against the real office on loopback: on a desktop in light colours, on a phone in dark ones.
+import { defineConfig } from '@playwright/test'
+
+import { args, executablePath } from '../../npm/tests/support/chromium.ts'
+
+export default defineConfig({
+  testDir: 'stories',
+  outputDir: '../../../../target/demo-tests',
+  projects: [
+    { name: 'desktop, light', use: { viewport: { width: 1440, height: 900 }, colorScheme: 'light' } },
+    { name: 'phone, dark', use: { viewport: { width: 390, height: 844 }, colorScheme: 'dark', deviceScaleFactor: 2 } },
+  ],
+  // Each test has a browser profile and an office of its own, so that tests may run side by side.
+  fullyParallel: true,
+  workers: 2,
+  timeout: 30_000,
+  expect: { timeout: 10_000 },
+  use: { launchOptions: { executablePath, args } },
+  reporter: 'list',
+  forbidOnly: Boolean(process.env.CI),
+})
