@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "a program for people")]
 
 mod bench;
+mod demo;
 mod steps;
 mod tools;
 mod web;
@@ -19,6 +20,7 @@ const HELP: &str = "\
 usage: cargo xtask <command>
 
   test              every check, then all tests: what a change must pass. Installs what is missing
+  demo [--open]     builds and runs the demo: a board in the browser, its server, and trouble
   npm               builds the npm package in drivers/wasm/npm
   web               the part of `test` that is the browser driver's and the npm package's
   bench [NAME]      the benchmarks (core, memory, sqlite; default all) and a table of figures and targets
@@ -51,6 +53,8 @@ fn run(args: &[&str]) -> Result<(), Failure> {
     env::set_current_dir(top()).map_err(|e| Failure(format!("cannot enter {}: {e}", top().display())))?;
     match args {
         ["test"] => test(),
+        ["demo"] => demo::run(false),
+        ["demo", "--open"] => demo::run(true),
         ["npm"] => npm(),
         ["web"] => web(),
         ["bench"] => bench::run(&bench::NAMES),

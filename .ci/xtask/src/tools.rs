@@ -20,6 +20,14 @@ const WASM_BINDGEN: &str = "0.2.129";
 /// Debian's, for tests in Chromium.
 pub(crate) const CHROMEDRIVER: &str = "/usr/bin/chromedriver";
 
+/// Installs what the npm package is built with: the wasm target and wasm-bindgen, each only if it is missing.
+pub(crate) fn install_for_wasm(steps: &mut Steps) -> Result<(), Failure> {
+    if !has_target() {
+        steps.run("install", Command::new("rustup").args(["target", "add", WASM]))?;
+    }
+    install_wasm_bindgen(steps)
+}
+
 /// Installs rustfmt, clippy, the wasm target, nextest and wasm-bindgen, each only if it is missing.
 pub(crate) fn install_missing(steps: &mut Steps) -> Result<(), Failure> {
     for component in ["rustfmt", "clippy"] {
@@ -28,16 +36,13 @@ pub(crate) fn install_missing(steps: &mut Steps) -> Result<(), Failure> {
             steps.run("install", Command::new("rustup").args(["component", "add", component]))?;
         }
     }
-    if !has_target() {
-        steps.run("install", Command::new("rustup").args(["target", "add", WASM]))?;
-    }
     if !succeeds(&mut cargo(["nextest", "--version"])) {
         // Unoptimised: it only starts processes, and so it is built in half the time.
         let install = ["install", "--locked", "--debug", "cargo-nextest", "--version", NEXTEST];
         let features = ["--no-default-features", "--features", "default-no-update"];
         steps.run("install", cargo(install).args(features))?;
     }
-    install_wasm_bindgen(steps)
+    install_for_wasm(steps)
 }
 
 /// wasm-bindgen and its test runner. Unoptimised: they are built in 75 s on two cores, and run for a second.

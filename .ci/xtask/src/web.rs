@@ -3,6 +3,7 @@
 use std::{fs, path::Path, process::Command};
 
 use crate::{
+    demo,
     steps::{Failure, Steps, cargo},
     tools::{self, WASM},
 };
@@ -11,12 +12,15 @@ use crate::{
 const PACKAGE: &str = "drivers/wasm/npm";
 /// Its suites in Chromium: of itself, and of projects that have installed it.
 const SUITES: &str = "drivers/wasm/npm/tests";
+/// The demo's stories in Chromium.
+const STORIES: &str = "drivers/wasm/demo/tests";
 
-/// The crate, then the package that is built from it.
+/// The crate, then the package that is built from it, then the demo that uses that.
 pub(crate) fn test(steps: &mut Steps) -> Result<(), Failure> {
     test_crate(steps)?;
     build_package(steps)?;
-    test_package(steps)
+    test_package(steps)?;
+    test_demo(steps)
 }
 
 /// The crate's own tests, in headless Chromium.
@@ -47,8 +51,17 @@ fn test_package(steps: &mut Steps) -> Result<(), Failure> {
     steps.run("npm package in Chromium, and under bundlers", &mut npm(SUITES, &["test"]))
 }
 
+/// The demo: its page against its server, in Chromium.
+fn test_demo(steps: &mut Steps) -> Result<(), Failure> {
+    demo::build(steps)?;
+    steps.run("demo: types of the board", &mut npm(demo::BOARD, &["run", "check"]))?;
+    install(steps, STORIES)?;
+    steps.run("demo: types of its stories", &mut npm(STORIES, &["run", "check"]))?;
+    steps.run("demo in Chromium", &mut npm(STORIES, &["test"]))
+}
+
 /// Installs what the lock file names, unless that is installed: `npm ci` starts from nothing each time.
-fn install(steps: &mut Steps, folder: &str) -> Result<(), Failure> {
+pub(crate) fn install(steps: &mut Steps, folder: &str) -> Result<(), Failure> {
     let lock = Path::new(folder).join("package-lock.json");
     let installed = Path::new(folder).join("node_modules/.installed-lock.json");
     let wanted = fs::read(&lock).map_err(|e| Failure(format!("cannot read {}: {e}", lock.display())))?;
@@ -59,7 +72,8 @@ fn install(steps: &mut Steps, folder: &str) -> Result<(), Failure> {
     fs::write(&installed, wanted).map_err(|e| Failure(format!("cannot write {}: {e}", installed.display())))
 }
 
-fn npm(folder: &str, args: &[&str]) -> Command {
+/// npm in a folder.
+pub(crate) fn npm(folder: &str, args: &[&str]) -> Command {
     let mut command = Command::new("npm");
     command.args(["--prefix", folder]).args(args);
     command

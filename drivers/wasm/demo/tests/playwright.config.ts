@@ -12,8 +12,8 @@ export default defineConfig({
   ],
   // Each test has a browser profile and an office of its own, so that tests may run side by side.
   fullyParallel: true,
-  workers: 2,
-  timeout: 30_000,
+  workers: 3,
+  timeout: 60_000,
   expect: { timeout: 10_000 },
   use: { launchOptions: { executablePath, args } },
   reporter: 'list',

@@ -79,7 +79,8 @@ function look(): void {
   for (const item of items.slice(0, MAX_ITEMS)) see(item, now)
   const pending = new Set(items.map(({ id }) => id))
   for (const track of tracks.values()) {
-    if (!pending.has(track.id) && track.end === null) end(track, 'committed', now)
+    // Its event, which comes right after this, says how it ended; of one without an event nobody knows more.
+    if (!pending.has(track.id) && track.end === null) queueMicrotask(() => end(track, 'committed', now))
     if (track.end !== null && track.end.at < now - KEPT) tracks.delete(track.id)
   }
   clearTimeout(timer)
@@ -87,7 +88,8 @@ function look(): void {
 }
 
 function see(item: PendingItem, now: number): void {
-  const track = tracks.get(item.id) ?? { id: item.id, lane: laneOf(item), title: mutationWords(item), spans: [], failed: [], end: null }
+  const track = tracks.get(item.id)
+    ?? { id: item.id, lane: laneOf(item), title: mutationWords(item), spans: [], failed: [], end: null }
   tracks.set(item.id, track)
   if (track.end !== null) return
   const kind = outbox.explain(item.id)?.reason.kind
@@ -111,6 +113,7 @@ function turn(band: Stretch[], isOn: boolean, now: number): void {
 }
 
 function end(track: Track, kind: End, now: number): void {
+  if (track.end !== null) return
   const last = track.spans.at(-1)
   if (last !== undefined) last.to = now
   track.end = { at: now, kind }
@@ -136,7 +139,7 @@ function note(event: OutboxEvent): void {
     }
     case 'settled': {
       const { kind } = event.outcome
-      if (track?.end === null) end(track, kind === 'dropped' || kind === 'committed' ? kind : 'removed', now)
+      if (track !== undefined) end(track, kind === 'dropped' || kind === 'committed' ? kind : 'removed', now)
       if (kind === 'removed') say(`${title}: taken back`, 'plain')
       break
     }

@@ -103,24 +103,29 @@ function applySnapshot({ seq, visits }: Snapshot): void {
   apply([...visits.map((visit) => ({ seq, id: visit.id, visit })), ...gone.map((id) => ({ seq, id, visit: null }))])
 }
 
-/** Follows the office as long as there is a network. The browser says by itself where it left off. */
+/**
+ * Follows the office as long as there is a network and somebody looks: a browser opens six connections to a server and no
+ * more, for all its tabs. After a lost connection the browser says by itself where it left off.
+ */
 function follow(): () => void {
   let events: EventSource | undefined
   const connect = () => {
-    if (!isOnline()) {
+    if (!isOnline() || document.hidden) {
       events?.close()
       events = undefined
-      connected(false)
+      if (!document.hidden) connected(false)
     } else if (events === undefined || events.readyState === EventSource.CLOSED) {
       events = listen()
     }
   }
   const unwatch = watchNetwork(connect)
+  document.addEventListener('visibilitychange', connect)
   // An event stream that an answer of the wrong kind has ended does not come again by itself.
   const again = setInterval(connect, 5_000)
   connect()
   return () => {
     unwatch()
+    document.removeEventListener('visibilitychange', connect)
     clearInterval(again)
     events?.close()
   }

@@ -36,9 +36,9 @@ export function mutationWords({ mutatorName, args }: Pick<Item, 'mutatorName' | 
 
 function editWords({ id: _, ...edit }: Edit): string {
   const names = Object.keys(edit)
-  if (names.length === 1 && edit.assignee !== undefined) return edit.assignee === '' ? 'nobody assigned' : `assign ${edit.assignee}`
-  if (names.length === 1 && edit.note !== undefined) return 'note'
-  return `edit ${names.join(', ')}`
+  if (names.length > 1 || (edit.assignee === undefined && edit.note === undefined)) return `edit ${names.join(', ')}`
+  if (edit.note !== undefined) return 'note'
+  return edit.assignee === '' ? 'nobody assigned' : `assign ${edit.assignee}`
 }
 
 /** Why an item is not at the office yet. `now` in ms: the time until the next try counts down. */
@@ -57,8 +57,13 @@ export function explainWords({ reason, words, until }: Explanation, item: Item, 
     case 'behind': return { text: 'Stored. Goes out after the change before it', tone: 'waits' }
     case 'follower': return { text: 'Stored. Another tab sends it', tone: 'waits' }
     case 'concurrency': return { text: 'Stored. Its turn comes', tone: 'waits' }
-    default: return { text: words.charAt(0).toUpperCase() + words.slice(1), tone: reason.kind === 'parked' ? 'trouble' : 'waits' }
+    case 'parked': return { text: sentence(words), tone: 'trouble' }
+    default: return { text: sentence(words), tone: 'waits' }
   }
+}
+
+function sentence(words: string): string {
+  return words.charAt(0).toUpperCase() + words.slice(1)
 }
 
 function failureWords({ lastError }: Item): string {

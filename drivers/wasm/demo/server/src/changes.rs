@@ -1,8 +1,8 @@
 //! `GET /changes`: what changed, pushed to every page as server-sent events.
 //!
-//! The first event of a stream is `snapshot`, all visits; then each change is one event. The id of an event is
-//! `DATABASE:SEQ`. A browser that lost the connection sends the last id that it saw as `Last-Event-ID`, and gets what
-//! it missed; or a snapshot, if that is no longer kept or was said by another database.
+//! The first event of a stream is `snapshot`, all visits; then each change is one event. The id of an event
+//! is `DATABASE:SEQ`. A browser that lost the connection sends the last id that it saw as `Last-Event-ID`,
+//! and gets what it missed; or a snapshot, if that is no longer kept or was said by another database.
 
 use std::{collections::VecDeque, convert::Infallible, iter};
 

@@ -1,22 +1,5 @@
-//! The demo's office, and the example of **the server side of idempotency**.
-//!
-//! A client that loses nothing sends a write again until it is answered: when a reply is lost on its way, the server
-//! sees the same write twice. What makes the second one harmless is little, and all of it is in [`office`]:
-//!
-//! 1. Every write carries an `Idempotency-Key`, which the client stored with the write before it was ever sent. It is
-//!    the same on every attempt, from every tab, after every restart (R21). A write without one is refused.
-//! 2. **The effect and the answer are stored in one transaction, the answer under the key.** Either both are there or
-//!    neither: whatever dies in between, the next attempt finds out which.
-//! 3. A key that is known gets its stored answer, byte for byte, and nothing else happens. Two attempts at the same
-//!    time are two transactions, one after the other: the second finds the answer of the first.
-//! 4. A key that comes with another request than before is the client's mistake, and is told so: it must not get an
-//!    answer to a question that it did not ask.
-//! 5. Only answers that *decide* are stored: done, or refused for good. "Not now" (401, 429, 503) is said before the
-//!    transaction begins and stored nowhere, or the next attempt would get it for ever.
-//! 6. Keys are forgotten after [`office::KEPT_DAYS`], which must be longer than any client stays offline.
-//!
-//! Around it: [`changes`] pushes what changed to every page, [`trouble`] makes the trouble that the demo's panel asks
-//! for, [`page`] serves the built board.
+//! The demo's office, and the example of the server side of idempotency.
+#![doc = include_str!("../README.md")]
 
 pub mod changes;
 mod http;

@@ -166,8 +166,8 @@ impl Office {
         Ok(Self { db, name })
     }
 
-    /// The idempotent write: a key that is known gets its stored answer; for a new one the effect and the answer
-    /// are committed together.
+    /// The idempotent write: a key that is known gets its stored answer; for a new one the effect and the
+    /// answer are committed together.
     ///
     /// # Errors
     /// [`Problem`]: nothing is decided, nothing is stored.

@@ -1,5 +1,5 @@
-//! The office over real HTTP on loopback: what arrives twice takes effect once (R21), and pages that were away get
-//! what they missed.
+//! The office over real HTTP on loopback: what arrives twice takes effect once (R21), and pages that were
+//! away get what they missed.
 
 use std::{fs, future::Future, time::Duration};
 

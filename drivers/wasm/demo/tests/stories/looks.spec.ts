@@ -7,7 +7,7 @@ import type { Board, Part } from '../support/board.ts'
 import { expect, test } from '../support/fixtures.ts'
 
 const PARTS: readonly Part[] = ['Visits', 'Outbox', 'Trouble', 'Timeline']
-const FOLDER = '../../../../target/demo-looks'
+const FOLDER = '../../../../../target/demo-looks'
 
 /** A bit of everything: sent, waiting, failing, refused. */
 async function makeAMess(board: Board): Promise<void> {
@@ -23,6 +23,14 @@ async function makeAMess(board: Board): Promise<void> {
   await board.note('Linden School', 'Burner cleaned, flue measured: 4.1 % O₂.')
 }
 
+/** What axe finds: names, roles, contrasts. */
+async function readsWell({ page }: Board): Promise<void> {
+  await page.evaluate(axe.source)
+  const found = await page.evaluate(() => (globalThis as unknown as { axe: typeof axe }).axe.run())
+  const told = found.violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html} ${node.failureSummary}`))
+  expect(told, 'what axe finds').toEqual([])
+}
+
 test('it is fit to be seen and read in both themes', async ({ board }, info) => {
   const { page } = board
   await makeAMess(board)
@@ -35,10 +43,7 @@ test('it is fit to be seen and read in both themes', async ({ board }, info) => 
       await page.screenshot({ path: `${import.meta.dirname}/${FOLDER}/${name}`, animations: 'disabled' })
       const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
       expect(overflow, 'nothing is cut off at the side').toBeLessThanOrEqual(0)
-      await page.evaluate(axe.source)
-      const found = await page.evaluate(() => (globalThis as unknown as { axe: typeof axe }).axe.run())
-      const told = found.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join('\n')}`)
-      expect(told, `what axe finds in ${theme}, ${part}`).toEqual([])
+      await readsWell(board)
     }
   }
 })
@@ -73,7 +78,8 @@ test('the timeline shows what happens, can be held, and the recording is downloa
   await page.getByRole('button', { name: 'Recording' }).click()
   const download = await downloading
   expect(download.suggestedFilename()).toMatch(/^outbox-recording-.*\.json$/)
-  const { config, inputs } = JSON.parse(await readFile(await download.path(), 'utf8')) as { config: object; inputs: unknown[] }
+  const recording = await readFile(await download.path(), 'utf8')
+  const { config, inputs } = JSON.parse(recording) as { config: object; inputs: unknown[] }
   expect(config).toHaveProperty('mutators')
   expect(inputs.length).toBeGreaterThan(4)
 })

@@ -44,6 +44,10 @@ test('lost replies: what took effect does so once', async ({ board, office }) =>
   await board.move('Linden School', 'Done')
   await office.has('Linden School', { status: 'done' })
   await expect(board.state('Linden School')).toContainText('No answer from the office')
+  // Its wait is over while there is no network: then that is what holds it back.
+  await board.trouble('Offline', true)
+  await expect(board.state('Linden School')).toHaveText('Stored. Goes out when there is a network')
+  await board.trouble('Offline', false)
   await board.trouble('Lose replies', false)
   await board.isDone()
   await board.show('Trouble')

@@ -76,7 +76,10 @@ function Column({ status, visits, onDrop, onEdit, onMove, onKeyDown }: ColumnPro
   return (
     <section className="column" data-status={status} data-over={isOver || undefined} aria-labelledby={title}
       onDragOver={over} onDragLeave={() => setOver(false)} onDrop={drop}>
-      <h2 id={title}><i aria-hidden="true" />{STATUS_WORDS[status]}<span className="count">{visits.length}<span className="sr"> visits</span></span></h2>
+      <h2 id={title}>
+        <i aria-hidden="true" />{STATUS_WORDS[status]}
+        <span className="count">{visits.length}<span className="sr"> visits</span></span>
+      </h2>
       {visits.length === 0 && <p className="empty">No visits</p>}
       <ul>
         {visits.map((visit) => (

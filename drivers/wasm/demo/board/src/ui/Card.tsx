@@ -1,13 +1,13 @@
 // One visit, and what is happening to what was changed of it.
 
 import type { DragEvent, KeyboardEvent } from 'react'
-import { useMutator, useOutbox, useOutboxItem, useOutboxLane } from 'outbox-offline/react'
+import { useMutator, useOutbox, useOutboxLane } from 'outbox-offline/react'
 
 import { STATUSES, type Status, type Visit } from '../visits'
-import { explainWords, mutationWords, STATUS_WORDS } from '../words'
-import { useNow } from './hooks'
-import { Bin, Pencil } from './icons'
+import { mutationWords, STATUS_WORDS } from '../words'
 import { Avatar } from './Avatar'
+import { useSaid } from './hooks'
+import { Bin, Pencil } from './icons'
 
 interface Props {
   visit: Visit
@@ -40,7 +40,8 @@ export function Card({ visit, onEdit, onMove, onKeyDown, onDragStart }: Props) {
           </select>
         </label>
         <button type="button" className="plain" onClick={onEdit} aria-label={`Edit ${customer}`}><Pencil /></button>
-        <button type="button" className="plain" onClick={() => void deleteVisit({ id, customer })} aria-label={`Delete ${customer}`}><Bin /></button>
+        <button type="button" className="plain" onClick={() => void deleteVisit({ id, customer })}
+          aria-label={`Delete ${customer}`}><Bin /></button>
       </div>
       <div id={`${title}-state`}>
         <State id={id} />
@@ -54,13 +55,11 @@ export function Card({ visit, onEdit, onMove, onKeyDown, onDragStart }: Props) {
 function State({ id }: { id: string }) {
   const items = useOutboxLane(id)
   const [first] = items
-  const { explanation } = useOutboxItem(first?.id)
-  const now = useNow(explanation?.until)
-  if (first === undefined || explanation === undefined) return null
-  const { text, tone } = explainWords(explanation, first, now)
+  const said = useSaid(first)
+  if (said === undefined) return null
   return (
-    <p className="state" data-tone={tone} title={`The core says: ${explanation.words}`}>
-      <i aria-hidden="true" /><span>{text}{items.length > 1 && <em> · {items.length} changes</em>}</span>
+    <p className="state" data-tone={said.tone} title={`The core says: ${said.core}`}>
+      <i aria-hidden="true" /><span>{said.text}{items.length > 1 && <em> · {items.length} changes</em>}</span>
     </p>
   )
 }

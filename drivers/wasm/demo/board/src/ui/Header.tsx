@@ -1,6 +1,6 @@
 // The top: what this is, how it stands with what was written, a new visit, light or dark.
 
-import { useState } from 'react'
+import { useSyncExternalStore } from 'react'
 import { useOutbox, type UseOutbox } from 'outbox-offline/react'
 
 import { LOGIN } from '../mutations'
@@ -18,7 +18,8 @@ export function Header({ onNew, onSummary }: { onNew: () => void; onSummary: () 
         <h1>Field service</h1>
         <p>{new Date().toLocaleDateString('en-GB', { weekday: 'long', day: 'numeric', month: 'long' })}</p>
       </div>
-      <button type="button" className="summary" data-tone={tone} onClick={onSummary} aria-label={`${words}. Show the outbox`}>
+      <button type="button" className="summary" data-tone={tone} onClick={onSummary}
+        aria-label={`${words}. Show the outbox`}>
         <i aria-hidden="true" /><span>{words}</span>
       </button>
       <span className="role" title="Of all open tabs one sends; another takes over when it is closed.">
@@ -35,27 +36,44 @@ export function summary(outbox: UseOutbox, isFollowing: boolean): { tone: string
   const { status, pendingCount, failures, online, paused } = outbox
   const waiting = pendingCount === 1 ? '1 change' : `${pendingCount} changes`
   if (status === 'failed') return { tone: 'bad', words: 'Nothing can be stored here' }
-  if (paused.includes(LOGIN)) return { tone: 'warn', words: pendingCount > 0 ? `Logged out · ${waiting} kept` : 'Logged out' }
-  if (!online) return { tone: 'off', words: pendingCount > 0 ? `Offline · ${waiting} kept` : 'Offline' }
-  if (failures.length > 0) return { tone: 'bad', words: `${failures.length} refused${pendingCount > 0 ? ` · ${waiting} waiting` : ''}` }
+  const and = (words: string) => pendingCount > 0 ? ` · ${waiting} ${words}` : ''
+  if (paused.includes(LOGIN)) return { tone: 'warn', words: `Logged out${and('kept')}` }
+  if (!online) return { tone: 'off', words: `Offline${and('kept')}` }
+  if (failures.length > 0) return { tone: 'bad', words: `${failures.length} refused${and('waiting')}` }
   if (pendingCount > 0) return { tone: 'busy', words: `${waiting} on the way` }
   if (!isFollowing) return { tone: 'off', words: 'The office is not there' }
   return { tone: 'good', words: 'The office has everything' }
 }
 
-function ThemeButton() {
-  const [isDark, setDark] = useState(() => {
-    const { theme } = document.documentElement.dataset
-    return theme === undefined ? matchMedia('(prefers-color-scheme: dark)').matches : theme === 'dark'
-  })
-  const turn = () => {
-    const theme = isDark ? 'light' : 'dark'
-    document.documentElement.dataset.theme = theme
-    localStorage.setItem('theme', theme)
-    setDark(!isDark)
+const system = matchMedia('(prefers-color-scheme: dark)')
+const themeListeners = new Set<() => void>()
+
+function watchTheme(listener: () => void): () => void {
+  themeListeners.add(listener)
+  system.addEventListener('change', listener)
+  return () => {
+    themeListeners.delete(listener)
+    system.removeEventListener('change', listener)
   }
+}
+
+/** The chosen theme, else the system's; theme.js has put the choice there before the first paint. */
+function isDarkNow(): boolean {
+  const { theme } = document.documentElement.dataset
+  return theme === undefined ? system.matches : theme === 'dark'
+}
+
+function choose(theme: 'light' | 'dark'): void {
+  document.documentElement.dataset.theme = theme
+  localStorage.setItem('theme', theme)
+  for (const listener of [...themeListeners]) listener()
+}
+
+function ThemeButton() {
+  const isDark = useSyncExternalStore(watchTheme, isDarkNow)
   return (
-    <button type="button" className="plain" onClick={turn} aria-label={isDark ? 'Light colours' : 'Dark colours'}>
+    <button type="button" className="plain" onClick={() => choose(isDark ? 'light' : 'dark')}
+      aria-label={isDark ? 'Light colours' : 'Dark colours'}>
       {isDark ? <Sun /> : <Moon />}
     </button>
   )

@@ -3,8 +3,8 @@
 import { useOutbox, useOutboxItem } from 'outbox-offline/react'
 import type { FailureRecord, PendingItem } from 'outbox-offline'
 
-import { explainWords, mutationWords } from '../words'
-import { useNow } from './hooks'
+import { mutationWords } from '../words'
+import { useSaid } from './hooks'
 import { Undo } from './icons'
 
 export function Pending() {
@@ -14,25 +14,37 @@ export function Pending() {
     <section className="panel pending" aria-labelledby="pending-title">
       <h2 id="pending-title">Outbox <span className="count">{items.length}<span className="sr"> pending</span></span></h2>
       {status === 'failed' && <p className="problem" role="alert">{error?.message}</p>}
-      {isEmpty && status !== 'failed' && <p className="empty">Nothing waits. What you change shows at once, is stored on this device, and is sent from here.</p>}
-      {failures.length > 0 && <ul className="failures" aria-label="Refused by the office">{failures.map((failure) => <Failure key={failure.item.id} failure={failure} />)}</ul>}
-      {items.length > 0 && <ol aria-label="Pending changes">{items.map((item) => <Row key={item.id} item={item} />)}</ol>}
+      {isEmpty && status !== 'failed' && (
+        <p className="empty">Nothing waits. What you change shows at once, is stored on this device, and is sent from here.</p>
+      )}
+      {failures.length > 0 && (
+        <ul className="failures" aria-label="Refused by the office">
+          {failures.map((failure) => <Failure key={failure.item.id} failure={failure} />)}
+        </ul>
+      )}
+      {items.length > 0 && (
+        <ol aria-label="Pending changes">
+          {items.map((item) => <Row key={item.id} item={item} />)}
+        </ol>
+      )}
     </section>
   )
 }
 
 function Row({ item }: { item: PendingItem }) {
-  const { explanation, remove } = useOutboxItem(item.id)
-  const now = useNow(explanation?.until)
-  const { text, tone } = explanation === undefined ? { text: 'Being stored', tone: 'busy' } : explainWords(explanation, item, now)
+  const { remove } = useOutboxItem(item.id)
+  const said = useSaid(item)
   const words = mutationWords(item)
   return (
     <li>
       <div>
         <p className="what">{words}</p>
-        <p className="state" data-tone={tone} title={explanation && `The core says: ${explanation.words}`}><i aria-hidden="true" /><span>{text}</span></p>
+        <p className="state" data-tone={said?.tone} title={said && `The core says: ${said.core}`}>
+          <i aria-hidden="true" /><span>{said?.text}</span>
+        </p>
       </div>
-      <button type="button" className="plain" onClick={() => void remove()} aria-label={`Take back ${words}`} title="Take back"><Undo /></button>
+      <button type="button" className="plain" onClick={() => void remove()} title="Take back"
+        aria-label={`Take back ${words}`}><Undo /></button>
     </li>
   )
 }

@@ -17,7 +17,9 @@ export function Timeline() {
       <header>
         <h2 id="timeline-title">What the core does</h2>
         <ul className="legend" aria-label="Colours">
-          {LEGEND.map(([state, words]) => <li key={state}><i style={{ background: `var(--${state})` }} aria-hidden="true" />{words}</li>)}
+          {LEGEND.map(([state, words]) => (
+            <li key={state}><i style={{ background: `var(--${state})` }} aria-hidden="true" />{words}</li>
+          ))}
         </ul>
         <button type="button" aria-pressed={isHeld} onClick={() => setHeld(!isHeld)}>{isHeld ? 'Go on' : 'Hold'}</button>
         <button type="button" onClick={download}><Download />Recording</button>
@@ -43,7 +45,8 @@ function Lanes({ isHeld }: { isHeld: boolean }) {
   }, [isHeld])
   return (
     <div className="lanes" ref={box} tabIndex={0} role="group" aria-label="Lanes, scrollable">
-      <canvas ref={canvas} role="img" aria-label="Each change as a bar over the last 45 seconds; the list beside it says the same in words." />
+      <canvas ref={canvas} role="img"
+        aria-label="Each change as a bar over the last 45 seconds; the list beside it says the same in words." />
     </div>
   )
 }

@@ -35,7 +35,9 @@ export function TroublePanel({ visits }: { visits: readonly Visit[] }) {
         </select>
       </label>
       <div className="buttons">
-        <button type="button" disabled={trouble.loggedOut} onClick={() => void make({ loggedOut: true })}>Expire the login</button>
+        <button type="button" disabled={trouble.loggedOut} onClick={() => void make({ loggedOut: true })}>
+          Expire the login
+        </button>
         <button type="button" className="danger" onClick={crash}>Crash this tab</button>
         <button type="button" onClick={() => void open('/', '_blank', 'noopener')}>Open another tab</button>
       </div>

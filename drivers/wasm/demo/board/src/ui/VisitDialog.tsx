@@ -9,6 +9,7 @@ import { TECHNICIANS } from './Avatar'
 import { Cross } from './icons'
 
 const FIELDS = ['customer', 'task', 'time', 'assignee', 'note'] as const
+type Fields = Pick<Visit, (typeof FIELDS)[number]>
 
 export function VisitDialog({ editing, onClose }: { editing: Editing; onClose: () => void }) {
   const dialog = useRef<HTMLDialogElement>(null)
@@ -31,11 +32,12 @@ function Form({ editing, onClose }: { editing: NonNullable<Editing>; onClose: ()
   const submit = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault()
     const form = new FormData(event.currentTarget)
-    const said = Object.fromEntries(FIELDS.map((name) => [name, String(form.get(name) ?? '').trim()])) as Pick<Visit, (typeof FIELDS)[number]>
+    const said = Object.fromEntries(FIELDS.map((name) => [name, String(form.get(name) ?? '').trim()])) as Fields
     if (editing.kind === 'new') void createVisit({ id: crypto.randomUUID(), status: 'planned', ...said })
     else {
-      const edit = Object.fromEntries(FIELDS.filter((name) => said[name] !== editing.visit[name]).map((name) => [name, said[name]]))
-      if (Object.keys(edit).length > 0) void editVisit({ id: editing.visit.id, ...edit })
+      const changed = FIELDS.filter((name) => said[name] !== editing.visit[name])
+      const edit = Object.fromEntries(changed.map((name) => [name, said[name]]))
+      if (changed.length > 0) void editVisit({ id: editing.visit.id, ...edit })
     }
     onClose()
   }
@@ -45,7 +47,10 @@ function Form({ editing, onClose }: { editing: NonNullable<Editing>; onClose: ()
         <h2 id="dialog-title">{editing.kind === 'new' ? 'New visit' : editing.visit.customer}</h2>
         <button type="button" className="plain" onClick={onClose} aria-label="Close"><Cross /></button>
       </header>
-      <label>Customer<input name="customer" required defaultValue={visit.customer} autoComplete="off" data-first={editing.kind === 'new' || undefined} /></label>
+      <label>Customer
+        <input name="customer" required defaultValue={visit.customer} autoComplete="off"
+          data-first={editing.kind === 'new' || undefined} />
+      </label>
       <label>Task<input name="task" defaultValue={visit.task} autoComplete="off" /></label>
       <div className="pair">
         <label>Time<input name="time" type="time" defaultValue={visit.time} /></label>
@@ -56,7 +61,9 @@ function Form({ editing, onClose }: { editing: NonNullable<Editing>; onClose: ()
           </select>
         </label>
       </div>
-      <label>Note<textarea name="note" rows={4} defaultValue={visit.note} data-first={editing.kind === 'edit' || undefined} /></label>
+      <label>Note
+        <textarea name="note" rows={4} defaultValue={visit.note} data-first={editing.kind === 'edit' || undefined} />
+      </label>
       <footer>
         <button type="button" onClick={onClose}>Cancel</button>
         <button type="submit" className="primary">{editing.kind === 'new' ? 'Add visit' : 'Save'}</button>

@@ -1,9 +1,15 @@
-// Small hooks: the visits in order, a clock that ticks only while somebody counts down, whether the office is there.
+// Small hooks: the visits in order, what is happening to an item, whether the office is there.
 
 import { useLiveQuery } from '@tanstack/react-db'
-import { useEffect, useState, useSyncExternalStore } from 'react'
+import { useEffect, useReducer, useSyncExternalStore } from 'react'
+import type { PendingItem } from 'outbox-offline'
+import { useOutboxItem } from 'outbox-offline/react'
 
+import { outbox } from '../outbox'
 import { isFollowing, watchFollowing, type Visit, type visits } from '../visits'
+import { explainWords, type Said } from '../words'
+
+const TICK_MS = 500
 
 /** All visits, by time of day. What is pending is in them. */
 export function useVisits(collection: typeof visits): readonly Visit[] {
@@ -12,19 +18,20 @@ export function useVisits(collection: typeof visits): readonly Visit[] {
   return data
 }
 
-/** Now, in ms: renewed every second until `until` is over. */
-export function useNow(until: number | null | undefined): number {
-  const [now, setNow] = useState(Date.now)
+/** What is happening to an item, in words for people; it counts down. `core`: the core's own words. */
+export function useSaid(item: PendingItem | undefined): (Said & { core: string }) | undefined {
+  const { explanation } = useOutboxItem(item?.id)
+  const [, tick] = useReducer((count: number) => count + 1, 0)
+  const isCounting = explanation !== undefined && explanation.until !== null
   useEffect(() => {
-    if (until === null || until === undefined) return
-    setNow(Date.now())
-    const timer = setInterval(() => {
-      setNow(Date.now())
-      if (Date.now() > until) clearInterval(timer)
-    }, 500)
+    if (!isCounting) return
+    const timer = setInterval(tick, TICK_MS)
     return () => clearInterval(timer)
-  }, [until])
-  return now
+  }, [isCounting])
+  if (item === undefined) return undefined
+  // What it waited for may be over without a word: then something else holds it back.
+  const now = (isCounting ? outbox.explain(item.id) : undefined) ?? explanation
+  return now && { ...explainWords(now, item, Date.now()), core: now.words }
 }
 
 /** Whether the office's changes arrive. */

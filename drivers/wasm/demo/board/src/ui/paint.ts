@@ -11,7 +11,7 @@ export const LEGEND: readonly (readonly [State, string])[] = [
 /** What is shown, in ms. */
 const WINDOW = 45_000
 const AXIS = 24
-const STRIP = 14
+const STRIP = 22
 const ROW = 20
 const GAP = 6
 /** So short a state can still be seen. */
@@ -35,7 +35,8 @@ interface Picture {
 export function paint(canvas: HTMLCanvasElement, box: HTMLElement, now: number): void {
   const lanes = lanesOf(now)
   const width = box.clientWidth
-  const height = Math.max(box.clientHeight, AXIS + STRIP + GAP + lanes.reduce((sum, { rows }) => sum + rows.length * ROW + GAP, 0))
+  const needed = lanes.reduce((sum, { rows }) => sum + rows.length * ROW + GAP, AXIS + STRIP + GAP)
+  const height = Math.max(box.clientHeight, needed)
   const g = surface(canvas, width, height)
   if (g === null || width === 0) return
   const style = getComputedStyle(canvas)
@@ -103,7 +104,7 @@ function paintAxis({ g, width, gutter, now, color, x }: Picture, height: number)
 function paintBands(picture: Picture, height: number): void {
   const { g, color } = picture
   g.fillStyle = color('dim')
-  g.fillText('this tab', 10, AXIS + STRIP / 2)
+  g.fillText('this tab', 10, AXIS + 9)
   stretches(picture, bands.leading, (x, width) => {
     g.fillStyle = color('leads')
     g.fillRect(x, AXIS, width, 4)
@@ -114,17 +115,20 @@ function paintBands(picture: Picture, height: number): void {
     g.fillRect(x, AXIS + 4, width, height)
     g.globalAlpha = 1
     g.fillRect(x, AXIS + 5, width, 2)
-    if (width > 54) g.fillText(text, Math.max(x + 4, picture.gutter + 4), AXIS + 15)
+    if (width > 54) g.fillText(text, Math.max(x + 4, picture.gutter + 4), AXIS + 16)
   }
   stretches(picture, bands.offline, label('offline', 'bad'))
   stretches(picture, bands.paused, label('paused', 'parked'))
 }
 
-function stretches({ x, now, gutter, width }: Picture, list: readonly Stretch[], each: (x: number, width: number) => void): void {
-  for (const { from, to } of list) {
-    const left = Math.max(x(from), gutter)
-    const right = Math.min(x(to ?? now), width)
-    if (right > gutter) each(left, Math.max(right - left, THIN))
+/** The stretches that can be seen: where each begins, and how wide it is. */
+function stretches<S extends Stretch>(
+  { x, now, gutter, width }: Picture, list: readonly S[], each: (x: number, width: number, stretch: S) => void,
+): void {
+  for (const stretch of list) {
+    const left = Math.max(x(stretch.from), gutter)
+    const right = Math.min(x(stretch.to ?? now), width)
+    if (right > gutter) each(left, Math.max(right - left, THIN), stretch)
   }
 }
 
@@ -148,7 +152,7 @@ function paintLane(picture: Picture, { name, rows }: Lane, top: number): number 
 function paintTrack(picture: Picture, { spans, failed, title, end }: Track, y: number): void {
   const { g, color, x } = picture
   const first = x(spans[0]?.from ?? 0)
-  stretchesOf(picture, spans, (left, width, { state }) => {
+  stretches(picture, spans, (left, width, { state }) => {
     const thin = state === 'stored' || state === 'backoff'
     g.fillStyle = color(state)
     g.beginPath()
@@ -165,16 +169,13 @@ function paintTrack(picture: Picture, { spans, failed, title, end }: Track, y: n
     g.fill()
   }
   if (end !== null) paintEnd(picture, end, y)
+  // The lane says whose visit it is.
   const words = title.slice(title.indexOf(':') + 1).trim()
-  const after = end === null ? undefined : x(end.at) + 10
-  if (after !== undefined) {
+  const room = x(picture.now) - first
+  if (end !== null) {
     g.fillStyle = color('dim')
-    g.fillText(words, after, y + ROW / 2 + 0.5)
-  } else if (x(picture.now) - first > g.measureText(words).width + 30) label(picture, words, Math.max(first, picture.gutter) + 6, y)
-}
-
-function stretchesOf(picture: Picture, spans: Track['spans'], each: (x: number, width: number, span: Track['spans'][number]) => void): void {
-  for (const span of spans) stretches(picture, [span], (x, width) => each(x, width, span))
+    g.fillText(words, x(end.at) + 10, y + ROW / 2 + 0.5)
+  } else if (room > g.measureText(words).width + 30) label(picture, words, Math.max(first, picture.gutter) + 6, y)
 }
 
 /** A word on the bar, in a field of its own so that it can be read on every colour. */
