@@ -13,11 +13,15 @@ import './style/side.css'
 import { App } from './ui/App'
 import { visits } from './visits'
 
+/** How long the first paint waits for what is stored. */
+const PATIENCE_MS = 3_000
+
 const root = createRoot(document.getElementById('root') as HTMLElement)
 
 visits.preload().catch(() => undefined)
 // Without storage there is no outbox: the board says so, and shows what it can.
-await outbox.ready.catch(() => undefined)
+const patience = new Promise((resolve) => setTimeout(resolve, PATIENCE_MS))
+await Promise.race([outbox.ready.catch(() => undefined), patience])
 follow()
 root.render(<StrictMode><OutboxProvider outbox={outbox}><App /></OutboxProvider></StrictMode>)
 

@@ -3,7 +3,11 @@
 import { useSyncExternalStore } from 'react'
 
 import { LOGIN } from './mutations'
+import { direct } from './network'
 import { outbox } from './outbox'
+
+/** How long after something happened the office is asked what it received, in ms. */
+const ASK_MS = 150
 
 /** As the office takes it. */
 export interface Trouble {
@@ -54,19 +58,31 @@ function subscribe(listener: () => void): () => void {
 /** Asks the office what it received; it may not be reachable. */
 export async function ask(): Promise<void> {
   try {
-    const response = await fetch('/trouble')
+    const response = await direct('/trouble')
     if (response.ok) set({ ...await response.json() as Pick<State, 'trouble' | 'tally'>, isKnown: true })
   } catch {
     set({ isKnown: false })
   }
 }
 
+let asking: ReturnType<typeof setTimeout> | undefined
+outbox.on(({ type }) => {
+  if (type !== 'attemptFailed' && type !== 'settled') return
+  clearTimeout(asking)
+  asking = setTimeout(() => void ask(), ASK_MS)
+})
+
 /** Asks for trouble. */
 export async function make(news: Partial<Trouble>): Promise<void> {
-  const trouble = { ...state.trouble, ...news }
+  const before = state.trouble
+  const trouble = { ...before, ...news }
   set({ trouble })
   const headers = { 'content-type': 'application/json' }
-  await fetch('/trouble', { method: 'PUT', headers, body: JSON.stringify(trouble) }).catch(() => undefined)
+  try {
+    await direct('/trouble', { method: 'PUT', headers, body: JSON.stringify(trouble) })
+  } catch {
+    set({ trouble: before })
+  }
   await ask()
 }
 

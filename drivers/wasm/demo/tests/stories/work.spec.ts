@@ -39,7 +39,7 @@ test('the keyboard does it all', async ({ board, office }) => {
   await office.has('Kite & Anchor Hotel', { status: 'onTheWay' })
 
   await page.keyboard.press('Enter')
-  await expect(page.getByLabel('Note')).toBeFocused()
+  await expect(page.getByRole('textbox', { name: 'Note' })).toBeFocused()
   await page.keyboard.type('Key at the desk')
   await page.keyboard.press('Tab')
   await page.keyboard.press('Tab')
@@ -55,6 +55,10 @@ test('the keyboard does it all', async ({ board, office }) => {
   await page.keyboard.press('Tab')
   await page.keyboard.press('Shift+Tab')
   expect(await hotel.evaluate((card) => getComputedStyle(card).outlineStyle)).toBe('solid')
+
+  await page.getByRole('button', { name: 'Delete Kite & Anchor Hotel' }).press('Enter')
+  await expect(hotel).toHaveCount(0)
+  await expect(board.card('Café Mirador')).toBeFocused()
 })
 
 test('what somebody else does shows by itself', async ({ board, office }) => {

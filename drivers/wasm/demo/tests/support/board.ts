@@ -72,7 +72,7 @@ export class Board {
   async note(customer: string, text: string): Promise<void> {
     await this.show('Visits')
     await this.page.getByRole('button', { name: `Edit ${customer}` }).click()
-    await this.page.getByLabel('Note').fill(text)
+    await this.page.getByRole('textbox', { name: 'Note' }).fill(text)
     await this.page.getByRole('button', { name: 'Save' }).click()
     await expect(this.card(customer)).toContainText(text)
   }

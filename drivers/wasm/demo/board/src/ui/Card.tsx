@@ -1,13 +1,16 @@
 // One visit, and what is happening to what was changed of it.
 
-import type { DragEvent, KeyboardEvent } from 'react'
+import type { DragEvent, KeyboardEvent, MouseEvent } from 'react'
 import { useMutator, useOutbox, useOutboxLane } from 'outbox-offline/react'
 
 import { STATUSES, type Status, type Visit } from '../visits'
 import { mutationWords, STATUS_WORDS } from '../words'
 import { Avatar } from './Avatar'
-import { useSaid } from './hooks'
+import { leaving, useSaid } from './hooks'
 import { Bin, Pencil } from './icons'
+
+/** With a finger one scrolls; the list of columns moves a visit. */
+const isDraggable = matchMedia('(pointer: fine)').matches
 
 interface Props {
   visit: Visit
@@ -21,8 +24,15 @@ export function Card({ visit, onEdit, onMove, onKeyDown, onDragStart }: Props) {
   const deleteVisit = useMutator('deleteVisit')
   const { id, customer, task, time, assignee, status, note } = visit
   const title = `visit-${id}`
+  const remove = (event: MouseEvent<HTMLElement>) => {
+    const row = event.currentTarget.closest('li')
+    const next = row?.nextElementSibling ?? row?.previousElementSibling
+    const heir = next?.querySelector('article') ?? event.currentTarget.closest<HTMLElement>('.visits')
+    heir?.focus()
+    void deleteVisit({ id, customer })
+  }
   return (
-    <article className="card" data-id={id} tabIndex={0} draggable
+    <article className="card" data-id={id} tabIndex={0} draggable={isDraggable}
       aria-labelledby={title} aria-describedby={`${title}-state`} aria-keyshortcuts="Enter Shift+ArrowLeft Shift+ArrowRight"
       onKeyDown={onKeyDown} onDragStart={onDragStart}>
       <div className="card-top">
@@ -40,7 +50,7 @@ export function Card({ visit, onEdit, onMove, onKeyDown, onDragStart }: Props) {
           </select>
         </label>
         <button type="button" className="plain" onClick={onEdit} aria-label={`Edit ${customer}`}><Pencil /></button>
-        <button type="button" className="plain" onClick={() => void deleteVisit({ id, customer })}
+        <button type="button" className="plain" onClick={remove}
           aria-label={`Delete ${customer}`}><Bin /></button>
       </div>
       <div id={`${title}-state`}>
@@ -71,8 +81,8 @@ function Refused({ id }: { id: string }) {
   return refused.map(({ item, error }) => (
     <div className="refused" key={item.id}>
       <p><strong>Refused</strong> {mutationWords(item)}. {error.message}</p>
-      <button type="button" onClick={() => void retryFailure(item.id)}>Try again</button>
-      <button type="button" onClick={() => void dismissFailure(item.id)}>Dismiss</button>
+      <button type="button" onClick={leaving(() => retryFailure(item.id))}>Try again</button>
+      <button type="button" onClick={leaving(() => dismissFailure(item.id))}>Dismiss</button>
     </div>
   ))
 }

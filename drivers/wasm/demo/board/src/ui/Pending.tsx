@@ -4,14 +4,14 @@ import { useOutbox, useOutboxItem } from 'outbox-offline/react'
 import type { FailureRecord, PendingItem } from 'outbox-offline'
 
 import { mutationWords } from '../words'
-import { useSaid } from './hooks'
+import { leaving, useSaid } from './hooks'
 import { Undo } from './icons'
 
 export function Pending() {
   const { items, failures, status, error } = useOutbox()
   const isEmpty = items.length === 0 && failures.length === 0
   return (
-    <section className="panel pending" aria-labelledby="pending-title">
+    <section className="panel pending" tabIndex={-1} aria-labelledby="pending-title">
       <h2 id="pending-title">Outbox <span className="count">{items.length}<span className="sr"> pending</span></span></h2>
       {status === 'failed' && <p className="problem" role="alert">{error?.message}</p>}
       {isEmpty && status !== 'failed' && (
@@ -43,7 +43,7 @@ function Row({ item }: { item: PendingItem }) {
           <i aria-hidden="true" /><span>{said?.text}</span>
         </p>
       </div>
-      <button type="button" className="plain" onClick={() => void remove()} title="Take back"
+      <button type="button" className="plain" onClick={leaving(remove)} title="Take back"
         aria-label={`Take back ${words}`}><Undo /></button>
     </li>
   )
@@ -55,8 +55,8 @@ function Failure({ failure: { item, error } }: { failure: FailureRecord }) {
     <li className="refused">
       <p className="what"><strong>Refused</strong> {mutationWords(item)}</p>
       <p className="why">{error.message}</p>
-      <button type="button" onClick={() => void retry()}>Try again</button>
-      <button type="button" onClick={() => void dismiss()}>Dismiss</button>
+      <button type="button" onClick={leaving(retry)}>Try again</button>
+      <button type="button" onClick={leaving(dismiss)}>Dismiss</button>
     </li>
   )
 }

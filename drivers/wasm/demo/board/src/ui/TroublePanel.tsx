@@ -1,7 +1,6 @@
 // Makes trouble: for the network, the office, the login and this tab. Nothing that was written may be lost by it.
 
 import { useEffect, useSyncExternalStore, type ReactNode } from 'react'
-import { useOutbox } from 'outbox-offline/react'
 
 import { cut, isCut, watchNetwork } from '../network'
 import { ask, crash, make, useTrouble } from '../trouble'
@@ -13,10 +12,10 @@ const RETRY_AFTER_S = 10
 
 export function TroublePanel({ visits }: { visits: readonly Visit[] }) {
   const { trouble, tally, isKnown } = useTrouble()
-  const { items } = useOutbox()
   const isFollowing = useFollowing()
   const isOffline = useSyncExternalStore(watchNetwork, isCut)
-  useEffect(() => void ask(), [items.length, isFollowing])
+  // A server that was started again has forgotten what it was asked for.
+  useEffect(() => void ask(), [isFollowing])
   return (
     <section className="panel trouble" aria-labelledby="trouble-title">
       <h2 id="trouble-title">Make trouble</h2>

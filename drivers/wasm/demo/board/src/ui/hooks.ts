@@ -1,7 +1,7 @@
-// Small hooks: the visits in order, what is happening to an item, whether the office is there.
+// Small hooks: the visits in order, what is happening to an item, whether the office is there, where the focus goes.
 
 import { useLiveQuery } from '@tanstack/react-db'
-import { useEffect, useReducer, useSyncExternalStore } from 'react'
+import { useEffect, useReducer, useSyncExternalStore, type MouseEvent } from 'react'
 import type { PendingItem } from 'outbox-offline'
 import { useOutboxItem } from 'outbox-offline/react'
 
@@ -37,4 +37,12 @@ export function useSaid(item: PendingItem | undefined): (Said & { core: string }
 /** Whether the office's changes arrive. */
 export function useFollowing(): boolean {
   return useSyncExternalStore(watchFollowing, isFollowing)
+}
+
+/** For a button that goes away with what it is about: the focus stays with what is around it. */
+export function leaving(act: () => Promise<unknown>): (event: MouseEvent<HTMLElement>) => void {
+  return ({ currentTarget }) => {
+    currentTarget.closest<HTMLElement>('article, section')?.focus()
+    void act()
+  }
 }
