@@ -24,7 +24,7 @@ pub(crate) fn run(is_opened: bool) -> Result<(), Failure> {
     }
     let mut steps = Steps::default();
     tools::install_for_wasm(&mut steps)?;
-    web::build_package(&mut steps)?;
+    web::build_package_of_any_size(&mut steps)?;
     build(&mut steps)?;
     serve(is_opened)
 }

@@ -4,6 +4,7 @@
 //   npm run build              all of it
 //   npm run build -- --record  and the sizes become the new measure
 //   npm run build -- --no-wasm the wasm of the last time
+//   npm run build -- --any-size however large it is: for who only wants to use it, with another compiler perhaps
 //
 // wasm-bindgen (the version of the crate's Cargo.toml) is taken from WASM_BINDGEN, or from the PATH.
 
@@ -104,7 +105,7 @@ function checkSizes(now) {
   if (process.argv.includes('--record')) writeFileSync(file, `${JSON.stringify(now, null, 2)}\n`)
   else if (grown.length > 0) {
     console.error(`more than 5 % larger than recorded: ${grown.join(', ')}. Make it smaller, or record it: npm run build -- --record`)
-    process.exitCode = 1
+    if (!process.argv.includes('--any-size')) process.exitCode = 1
   }
 }
 
