@@ -1,6 +1,6 @@
 // What is happening, in words for people: of a mutation what it does, of an item why it is where it is.
 
-import type { Explanation, Item } from 'outbox-offline'
+import type { Explanation, Item, OutboxSnapshot } from 'outbox-offline'
 
 import type { Edit } from './mutations'
 import { visits, type Status, type Visit } from './visits'
@@ -16,6 +16,10 @@ export interface Said {
   text: string
   tone: Tone
 }
+
+const OFFLINE: Said = { text: 'Stored. Goes out when there is a network', tone: 'waits' }
+const PAUSED: Said = { text: 'Stored. Goes out after you log in', tone: 'waits' }
+const ELSEWHERE: Said = { text: 'Stored. Another tab sends it', tone: 'waits' }
 
 /** The customer of a visit, as far as it is known. */
 export function customerOf(id: string): string {
@@ -42,7 +46,7 @@ function editWords({ id: _, ...edit }: Edit): string {
 }
 
 /** Why an item is not at the office yet. `now` in ms: the time until the next try counts down. */
-export function explainWords({ reason, words, until }: Explanation, item: Item, now: number): Said {
+export function explainWords({ reason, words, until }: Explanation, item: Item, now: number, state: OutboxSnapshot): Said {
   switch (reason.kind) {
     case 'writing': return { text: 'Being stored on this device', tone: 'busy' }
     case 'claiming':
@@ -52,10 +56,10 @@ export function explainWords({ reason, words, until }: Explanation, item: Item, 
     case 'confirming': return { text: 'The office has it', tone: 'good' }
     case 'removing': return { text: 'Being taken back', tone: 'busy' }
     case 'backoff': return { text: `${failureWords(item)} Next try ${countdown(until, now)}`, tone: 'trouble' }
-    case 'offline': return { text: 'Stored. Goes out when there is a network', tone: 'waits' }
-    case 'paused': return { text: 'Stored. Goes out after you log in', tone: 'waits' }
+    case 'offline': return OFFLINE
+    case 'paused': return PAUSED
     case 'behind': return { text: 'Stored. Goes out after the change before it', tone: 'waits' }
-    case 'follower': return { text: 'Stored. Another tab sends it', tone: 'waits' }
+    case 'follower': return state.paused.length > 0 ? PAUSED : state.online ? ELSEWHERE : OFFLINE
     case 'concurrency': return { text: 'Stored. Its turn comes', tone: 'waits' }
     case 'parked': return { text: sentence(words), tone: 'trouble' }
     default: return { text: sentence(words), tone: 'waits' }

@@ -28,6 +28,7 @@ test('another tab shows the same, and takes over when the first dies', async ({ 
   await other.move('Linden School', 'Done')
   await expect(board.column('Done').getByRole('article', { name: 'Linden School' })).toBeVisible()
   await expect(other.summary).toHaveText('Offline · 1 change kept')
+  await expect(other.state('Linden School')).toHaveText('Stored. Goes out when there is a network')
   await expect(other.page.locator('.role')).toHaveText('Another tab sends')
 
   // The renderer dies, as for want of memory: no handler of the page runs.

@@ -31,7 +31,7 @@ export function useSaid(item: PendingItem | undefined): (Said & { core: string }
   if (item === undefined) return undefined
   // What it waited for may be over without a word: then something else holds it back.
   const now = (isCounting ? outbox.explain(item.id) : undefined) ?? explanation
-  return now && { ...explainWords(now, item, Date.now()), core: now.words }
+  return now && { ...explainWords(now, item, Date.now(), outbox.getSnapshot()), core: now.words }
 }
 
 /** Whether the office's changes arrive. */
