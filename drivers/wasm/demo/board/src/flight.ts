@@ -149,6 +149,8 @@ function note(event: OutboxEvent): void {
     case 'storageRecovered': say('storage works again', 'good'); break
     case 'stuck': say(`${title}: ${event.attempts} attempts so far`, 'bad'); break
     case 'parked': say(`${title}: parked`, 'bad'); break
+    case 'optimisticFailed': say(`${title}: cannot be shown, ${String(event.error)}`, 'bad'); break
+    case 'viewDegraded': say(`this TanStack DB is not known, its public calls are used: ${event.error.message}`, 'bad'); break
   }
 }
 
