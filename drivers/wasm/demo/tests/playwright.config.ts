@@ -8,14 +8,15 @@ export default defineConfig({
   outputDir: '../../../../target/demo-tests',
   projects: [
     { name: 'desktop, light', use: { viewport: { width: 1440, height: 900 }, colorScheme: 'light' } },
-    { name: 'phone, dark', use: { viewport: { width: 390, height: 844 }, colorScheme: 'dark', deviceScaleFactor: 2 } },
+    { name: 'phone, dark', use: { viewport: { width: 390, height: 844 }, colorScheme: 'dark' } },
   ],
   // Each test has a browser profile and an office of its own, so that tests may run side by side.
   fullyParallel: true,
   workers: 3,
   timeout: 60_000,
   expect: { timeout: 10_000 },
-  use: { launchOptions: { executablePath, args } },
+  // Without a GPU every frame is drawn by the processor that the tests run on.
+  use: { launchOptions: { executablePath, args }, contextOptions: { reducedMotion: 'reduce' } },
   reporter: 'list',
   forbidOnly: Boolean(process.env.CI),
 })

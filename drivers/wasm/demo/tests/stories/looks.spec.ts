@@ -31,11 +31,11 @@ async function readsWell({ page }: Board): Promise<void> {
   expect(told, 'what axe finds').toEqual([])
 }
 
-test('it is fit to be seen and read in both themes', async ({ board }, info) => {
-  const { page } = board
-  await makeAMess(board)
-  for (const theme of ['light', 'dark'] as const) {
+for (const theme of ['light', 'dark'] as const) {
+  test(`it is fit to be seen and read in ${theme} colours`, async ({ board }, info) => {
+    const { page } = board
     await page.emulateMedia({ colorScheme: theme })
+    await makeAMess(board)
     for (const part of board.isPhone ? PARTS : PARTS.slice(0, 1)) {
       await board.show(part)
       await page.mouse.move(0, 0)
@@ -45,8 +45,8 @@ test('it is fit to be seen and read in both themes', async ({ board }, info) => 
       expect(overflow, 'nothing is cut off at the side').toBeLessThanOrEqual(0)
       await readsWell(board)
     }
-  }
-})
+  })
+}
 
 test('the theme can be chosen, and is kept', async ({ board }) => {
   const { page } = board

@@ -8,7 +8,8 @@ import { Download } from './icons'
 import { LEGEND, paint } from './paint'
 
 const FRAME_MS = 60
-const CALM_FRAME_MS = 1_000
+/** When nothing moves, or somebody would rather that it did not. */
+const CALM_FRAME_MS = 500
 
 export function Timeline() {
   const [isHeld, setHeld] = useState(false)
@@ -35,13 +36,15 @@ function Lanes({ isHeld }: { isHeld: boolean }) {
   const canvas = useRef<HTMLCanvasElement>(null)
   useEffect(() => {
     if (isHeld) return
+    const isCalm = matchMedia('(prefers-reduced-motion: reduce)').matches
+    let timer: ReturnType<typeof setTimeout> | undefined
     const draw = () => {
-      if (canvas.current !== null && box.current !== null && !document.hidden) paint(canvas.current, box.current, Date.now())
+      const isMoving = canvas.current !== null && box.current !== null && !document.hidden
+        && paint(canvas.current, box.current, Date.now())
+      timer = setTimeout(draw, isMoving && !isCalm ? FRAME_MS : CALM_FRAME_MS)
     }
     draw()
-    const isCalm = matchMedia('(prefers-reduced-motion: reduce)').matches
-    const timer = setInterval(draw, isCalm ? CALM_FRAME_MS : FRAME_MS)
-    return () => clearInterval(timer)
+    return () => clearTimeout(timer)
   }, [isHeld])
   return (
     <div className="lanes" ref={box} tabIndex={0} role="group" aria-label="Lanes, scrollable">

@@ -31,14 +31,16 @@ interface Picture {
   x(at: number): number
 }
 
-/** Paints the time before `now`. */
-export function paint(canvas: HTMLCanvasElement, box: HTMLElement, now: number): void {
-  const lanes = lanesOf(now)
+/** Paints the time before `now`; whether there is anything in it that moves. */
+export function paint(canvas: HTMLCanvasElement, box: HTMLElement, now: number): boolean {
   const width = box.clientWidth
+  // On a phone another part may be shown.
+  if (width === 0) return false
+  const lanes = lanesOf(now)
   const needed = lanes.reduce((sum, { rows }) => sum + rows.length * ROW + GAP, AXIS + STRIP + GAP)
   const height = Math.max(box.clientHeight, needed)
   const g = surface(canvas, width, height)
-  if (g === null || width === 0) return
+  if (g === null) return false
   const style = getComputedStyle(canvas)
   const gutter = width < 560 ? 92 : 148
   const picture: Picture = {
@@ -50,6 +52,7 @@ export function paint(canvas: HTMLCanvasElement, box: HTMLElement, now: number):
   paintBands(picture, height)
   let y = AXIS + STRIP + GAP
   for (const lane of lanes) y = paintLane(picture, lane, y)
+  return lanes.length > 0
 }
 
 /** The lanes that have something to show, in the order in which they began. */
