@@ -13,10 +13,12 @@ const types: Record<string, string> = {
   '.wasm': 'application/wasm',
 }
 
-export async function keepShell(context: BrowserContext): Promise<void> {
+/** `more`: folders by the path that they lie under, such as `/bench/`. */
+export async function keepShell(context: BrowserContext, more: Record<string, string> = {}): Promise<void> {
+  const folders = Object.entries({ ...more, '/outbox/': built, '/': page })
   await context.route(isShell, (route) => {
     const { pathname } = new URL(route.request().url())
-    const path = fileOf(pathname)
+    const path = fileOf(pathname, folders)
     const contentType = types[extname(path)] ?? 'application/octet-stream'
     // A sandboxed frame has an origin of its own.
     return route.fulfill({ path, contentType, headers: { 'access-control-allow-origin': '*' } })
@@ -28,7 +30,7 @@ function isShell({ pathname }: URL): boolean {
 }
 
 /** The page lies under `/`, the package under `/outbox/`. */
-function fileOf(pathname: string): string {
-  if (pathname.startsWith('/outbox/')) return join(built, pathname.slice('/outbox/'.length))
-  return join(page, pathname === '/' ? 'index.html' : pathname)
+function fileOf(pathname: string, folders: [string, string][]): string {
+  const [under, folder] = folders.find(([under]) => pathname.startsWith(under)) ?? ['/', page]
+  return join(folder, pathname.slice(under.length) || 'index.html')
 }
