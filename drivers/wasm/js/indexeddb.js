@@ -14,7 +14,7 @@
  * Seqs are counted in `meta`, in the transaction that uses them, and not by the key generator: so an aborted
  * transaction leaves no hole in any browser, and `through` outlives its row.
  */
-import { Plan } from './plan.js';
+import { Plan, idOf } from './plan.js';
 
 /**
  * @typedef {import('./types.d.ts').Fence} Fence
@@ -39,11 +39,19 @@ const SPARE_EPOCHS = 16;
 /** The log's transactions: an older `since` is answered with everything. */
 const LOG_KEPT = 1024;
 const TRIM_EVERY = 64;
+/** All spare records are there: nothing was done by deletes alone. */
+const FULL_SPARE = { changes: SPARE_CHANGES, epochs: SPARE_EPOCHS };
 /** The only key of `meta`. */
 const THE_ONE = 0;
 
 /** With these a transaction is rolled back for certain, whenever they come. */
 const ROLLED_BACK = new Set(['ConstraintError', 'DataError', 'DataCloneError']);
+
+/** Writes that leave no trace in the log, and need nothing else from it. */
+const UNLOGGED = new Set(['insert', 'pause', 'resume']);
+const OF_FAILURES = new Set(['bury', 'retryFailure', 'dismissFailure']);
+/** A guess was wrong. */
+const WRONG = { code: 'wrong' };
 
 /** Writes that can be carried out by deletes alone. */
 const DELETES = new Set(['delete', 'remove', 'dismissFailure']);
@@ -58,6 +66,8 @@ export class IndexedDbStorage {
   /** @type {Promise<IDBDatabase> | undefined} */
   #opening;
   #closed = false;
+  /** As this connection left it: mostly nobody else has written since. @type {Meta | undefined} */
+  #seen;
   #durability;
   #askToPersist;
 
@@ -90,7 +100,7 @@ export class IndexedDbStorage {
 
   /** @param {(tx: IDBTransaction, meta: Meta, spare: Spare) => void} raise @returns {Promise<Snapshot>} */
   #acquire(raise) {
-    return this.#transact('readwrite', async (tx, commit) => {
+    return this.#transact('readwrite', STORES, async (tx, commit) => {
       const reads = [...getMeta(tx), tx.objectStore('items').getAll(), tx.objectStore('failures').getAll()];
       const [stored, keys, rows, failures] = /** @type {[Meta, number[], Row[], Failure[]]} */ (await all(reads));
       const { meta, spare } = current(stored, keys);
@@ -103,7 +113,7 @@ export class IndexedDbStorage {
 
   /** @param {Fence | undefined} fence @param {Scope} scope @returns {Promise<Snapshot>} */
   load(fence, scope) {
-    return this.#transact('readonly', async (tx) => {
+    return this.#transact('readonly', STORES, async (tx) => {
       const meta = await metaOf(tx, fence);
       const part =
         scope.kind === 'items'
@@ -117,9 +127,41 @@ export class IndexedDbStorage {
 
   /** @param {Fence | undefined} fence @param {readonly Write[]} writes @returns {Promise<Committed>} */
   persist(fence, writes) {
-    const attempt = () => this.#persist(fence, writes, write);
+    const attempt = () => this.#persist(fence, writes);
     if (!writes.every(({ op }) => DELETES.has(op))) return attempt();
-    return unlessFull(attempt, () => this.#persist(fence, writes, writeDeletesAlone));
+    return unlessFull(attempt, () => this.#inTwoRounds(fence, writes, writeDeletesAlone));
+  }
+
+  /** @param {Fence | undefined} fence @param {readonly Write[]} writes @returns {Promise<Committed>} */
+  async #persist(fence, writes) {
+    const seen = this.#seen;
+    const committed = seen && canGuess(writes) ? await this.#inOneRound(seen, fence, writes) : undefined;
+    return committed ?? this.#inTwoRounds(fence, writes, write);
+  }
+
+  /**
+   * Reads and writes at once, on the guess that nobody else has written since `seen`: what is read then tells
+   * whether it may be committed. `undefined`: the guess was wrong, and all of it is rolled back.
+   *
+   * @param {Meta} seen @param {Fence | undefined} fence @param {readonly Write[]} writes
+   * @returns {Promise<Committed | undefined>}
+   */
+  async #inOneRound(seen, fence, writes) {
+    const work = async (/** @type {IDBTransaction} */ tx, /** @type {() => void} */ commit) => {
+      const found = check(tx, fence, seen, writes);
+      const plan = Plan.guessed({ ...seen }, writes);
+      const results = plan.carryOut(writes);
+      write(tx, plan, FULL_SPARE);
+      await found;
+      commit();
+      return { results, meta: plan.meta };
+    };
+    try {
+      return await this.#carryOut(writes, work);
+    } catch (/** @type {any} */ error) {
+      if (error === WRONG || error.cause?.name === 'ConstraintError') return undefined;
+      throw error;
+    }
   }
 
   /**
@@ -127,14 +169,27 @@ export class IndexedDbStorage {
    * @param {(tx: IDBTransaction, plan: Plan, spare: Spare) => void} write
    * @returns {Promise<Committed>}
    */
-  #persist(fence, writes, write) {
-    return this.#transact('readwrite', async (tx, commit) => {
+  #inTwoRounds(fence, writes, write) {
+    return this.#carryOut(writes, async (tx, commit) => {
       const { plan, spare } = await read(tx, fence, writes);
       const results = plan.carryOut(writes);
       write(tx, plan, spare);
       commit();
-      return { results, change: plan.meta.change };
+      return { results, meta: plan.meta };
     });
+  }
+
+  /**
+   * One transaction; what it leaves is seen only if it is known to be complete.
+   * @param {readonly Write[]} writes
+   * @param {(tx: IDBTransaction, commit: () => void) => Promise<{ results: Committed['results'], meta: Meta }>} work
+   * @returns {Promise<Committed>}
+   */
+  async #carryOut(writes, work) {
+    this.#seen = undefined;
+    const { results, meta } = await this.#transact('readwrite', storesOf(writes), work);
+    this.#seen = meta;
+    return { results, change: meta.change };
   }
 
   close() {
@@ -160,15 +215,16 @@ export class IndexedDbStorage {
    *
    * @template T
    * @param {IDBTransactionMode} mode
+   * @param {string[]} stores
    * @param {(tx: IDBTransaction, commit: () => void) => Promise<T>} work calls `commit` when it has asked
    *   for its last write
    * @returns {Promise<T>}
    */
-  async #transact(mode, work) {
+  async #transact(mode, stores, work) {
     for (let first = true; ; first = false) {
       const db = this.#db ?? (await this.#connect());
       try {
-        return await transaction(db, mode, this.#durability, work);
+        return await transaction(db, mode, stores, this.#durability, work);
       } catch (error) {
         if (!(error instanceof Lost)) throw error;
         this.#forget(db);
@@ -264,16 +320,17 @@ async function unlessFull(work, byDeletes) {
  * @template T
  * @param {IDBDatabase} db
  * @param {IDBTransactionMode} mode
+ * @param {string[]} stores
  * @param {'strict' | 'relaxed'} durability
  * @param {(tx: IDBTransaction, commit: () => void) => Promise<T>} work
  * @returns {Promise<T>}
  */
-function transaction(db, mode, durability, work) {
+function transaction(db, mode, stores, durability, work) {
   return new Promise((resolve, reject) => {
     /** @type {IDBTransaction} */
     let tx;
     try {
-      tx = db.transaction(STORES, mode, { durability });
+      tx = db.transaction(stores, mode, { durability });
     } catch (error) {
       return reject(new Lost(error)); // the connection is closed: nothing was asked
     }
@@ -394,6 +451,26 @@ function checkFence(meta, fence) {
   }
 }
 
+/**
+ * Whether their outcome can be guessed: what they are about is there, and what they add is not. Inserts come last:
+ * so nothing before them makes room for an id that is taken.
+ * @param {readonly Write[]} writes
+ */
+function canGuess(writes) {
+  const first = writes.findIndex(({ op }) => op === 'insert');
+  const [before, inserts] = first < 0 ? [writes, []] : [writes.slice(0, first), writes.slice(first)];
+  return before.every(({ op }) => op === 'put' || op === 'delete') && inserts.every(({ op }) => op === 'insert');
+}
+
+/** The object stores that these writes touch: a transaction over fewer of them is faster.
+ * @param {readonly Write[]} writes */
+function storesOf(writes) {
+  const stores = ['items', 'meta', 'spare'];
+  if (writes.some(({ op }) => !UNLOGGED.has(op))) stores.push('log');
+  if (writes.some(({ op }) => OF_FAILURES.has(op))) stores.push('failures');
+  return stores;
+}
+
 /** @param {IDBTransaction} tx */
 async function loadAll(tx) {
   const [rows, failures] = await all([tx.objectStore('items').getAll(), tx.objectStore('failures').getAll()]);
@@ -436,13 +513,34 @@ async function loadSince(tx, meta, { change, through }) {
 }
 
 /**
+ * Rejects unless all is as it was guessed to be. That an id is new need not be read: else it cannot be added.
+ * @param {IDBTransaction} tx @param {Fence | undefined} fence @param {Meta} seen @param {readonly Write[]} writes
+ */
+async function check(tx, fence, seen, writes) {
+  const items = tx.objectStore('items');
+  const requests = [tx.objectStore('meta').get(THE_ONE), tx.objectStore('spare').count()];
+  for (const write of writes) {
+    if (write.op === 'delete') requests.push(items.getKey(write.seq));
+    else if (write.op === 'put') requests.push(items.get(write.seq));
+  }
+  const about = writes.filter(({ op }) => op !== 'insert');
+  const [meta, spare, ...found] = await all(requests);
+  if (spare !== SPARE_CHANGES + SPARE_EPOCHS) throw WRONG;
+  checkFence(meta, fence);
+  const isSeen = meta.change === seen.change && meta.store === seen.store && meta.epoch === seen.epoch;
+  const isThere = about.every((write, index) => {
+    return write.op === 'put' ? found[index]?.id === idOf(write.record) : found[index] !== undefined;
+  });
+  if (!isSeen || !isThere) throw WRONG;
+}
+
+/**
  * The first round: everything that decides what the writes do.
  * @param {IDBTransaction} tx @param {Fence | undefined} fence @param {readonly Write[]} writes
  */
 async function read(tx, fence, writes) {
   const items = tx.objectStore('items');
   const ids = items.index('id');
-  const failureIds = tx.objectStore('failures').index('id');
   const requests = getMeta(tx);
   /** @type {((plan: Plan, result: any) => void)[]} */
   const takers = [];
@@ -463,7 +561,7 @@ async function read(tx, fence, writes) {
       if (seq !== undefined) plan.rows.set(seq, { ...plan.rows.get(seq), id });
     });
   /** @param {string} id */
-  const askForFailure = (id) => ask(failureIds.getKey(id), (plan, at) => plan.places.set(id, at));
+  const askForFailure = (id) => ask(tx.objectStore('failures').index('id').getKey(id), (plan, at) => plan.places.set(id, at));
   for (const write of writes) {
     switch (write.op) {
       case 'delete':
@@ -501,18 +599,19 @@ async function read(tx, fence, writes) {
 function write(tx, plan, spare) {
   const { meta } = plan;
   const items = tx.objectStore('items');
-  const failures = tx.objectStore('failures');
-  const log = tx.objectStore('log');
   // What frees an id goes first.
   for (const seq of plan.deleted) items.delete(seq);
-  for (const at of plan.failuresDeleted) failures.delete(at);
+  for (const at of plan.failuresDeleted) tx.objectStore('failures').delete(at);
   for (const row of plan.replaced.values()) items.put(row);
   for (const row of plan.added.values()) items.add(row);
-  for (const failure of plan.failuresAdded.values()) failures.add(failure);
-  if (plan.isLogged) log.add(plan.log, meta.change);
-  if (meta.change % TRIM_EVERY === 0 && meta.change - LOG_KEPT > meta.logSince) {
-    meta.logSince = meta.change - LOG_KEPT;
-    log.delete(IDBKeyRange.upperBound(meta.logSince));
+  for (const failure of plan.failuresAdded.values()) tx.objectStore('failures').add(failure);
+  if (plan.isLogged) {
+    const log = tx.objectStore('log');
+    log.add(plan.log, meta.change);
+    if (meta.change - LOG_KEPT >= meta.logSince + TRIM_EVERY) {
+      meta.logSince = meta.change - LOG_KEPT;
+      log.delete(IDBKeyRange.upperBound(meta.logSince));
+    }
   }
   putMeta(tx, meta, spare);
 }

@@ -27,6 +27,15 @@
 const OUTCOME_MAX_CHARS = 1024;
 const REMOVED = '"removed"';
 
+/** The id in a record, if there is one to be read. @param {string} record @returns {string | undefined} */
+export function idOf(record) {
+  try {
+    return JSON.parse(record).id;
+  } catch {
+    return undefined;
+  }
+}
+
 export class Plan {
   /** Seqs of items by id, as far as they are known. @type {Map<string, number | undefined>} */
   seqs = new Map();
@@ -52,6 +61,19 @@ export class Plan {
   constructor(meta) {
     this.meta = meta;
     this.paused = new Set(meta.paused);
+  }
+
+  /**
+   * As if all that the writes are about were there.
+   * @param {Meta} meta @param {readonly Write[]} writes
+   */
+  static guessed(meta, writes) {
+    const plan = new Plan(meta);
+    for (const write of writes) {
+      if (write.op === 'delete') plan.rows.set(write.seq, plan.rows.get(write.seq) ?? {});
+      else if (write.op === 'put') plan.rows.set(write.seq, { id: idOf(write.record) });
+    }
+    return plan;
   }
 
   /**

@@ -1,14 +1,22 @@
 // The stores of this package against the storage contract's clauses, and `kvStore` through crashes (R4, R27).
 
 import { describe, expect, test } from 'vitest'
+import { IDBFactory, IDBKeyRange } from 'fake-indexeddb'
+import { indexedDbAdapter } from '../src/storage/indexeddb.js'
 import { kvStore, type KeyValue } from '../src/storage/kv.js'
 import { memoryAdapter } from '../src/storage/memory.js'
-import type { OutboxStorage, StorageAdapter, Write } from '../src/storage/types.js'
+import type { Fence, OutboxStorage, Snapshot, StorageAdapter, Write } from '../src/storage/types.js'
 
 const insert = (id: string): Write => ({ op: 'insert', id, record: `{"id":"${id}"}` })
 
 function texts(map = new Map<string, string>()): KeyValue & { map: Map<string, string> } {
   return { map, get: (key) => map.get(key), set: (key, value) => void map.set(key, value), delete: (key) => void map.delete(key), keys: () => map.keys() }
+}
+
+/** In a browser profile of its own. */
+function indexedDb(): StorageAdapter {
+  Object.assign(globalThis, { indexedDB: new IDBFactory(), IDBKeyRange })
+  return indexedDbAdapter()
 }
 
 async function opened(adapter: StorageAdapter): Promise<OutboxStorage> {
@@ -17,7 +25,7 @@ async function opened(adapter: StorageAdapter): Promise<OutboxStorage> {
   return storage
 }
 
-describe.each([['memory', memoryAdapter], ['kv', () => kvStore(texts())]])('%s', (_, make) => {
+describe.each([['memory', memoryAdapter], ['kv', () => kvStore(texts())], ['indexeddb', indexedDb]])('%s', (_, make) => {
   test('seqs rise by one, ids are unique, nothing is reused', async () => {
     const adapter = make()
     const storage = await opened(adapter)
@@ -86,3 +94,42 @@ test('kv: a full store says so, and takes what fits later', async () => {
   isFull = false
   expect((await storage.persist(undefined, [insert('a')])).results).toEqual([1])
 })
+
+test('IndexedDB guesses what is there, and never wrong: two tabs in turn do what memory does', async () => {
+  const adapters = [indexedDb(), memoryAdapter()]
+  const tabs = await Promise.all(adapters.map((adapter) => Promise.all([opened(adapter), opened(adapter)])))
+  const fences = await Promise.all(tabs.map(async ([tab]) => fenceOf(await tab!.acquire())))
+  const ids = new Map<number, string>([[1, 'none']])
+  for (let random = 1, step = 0; step < 400; step += 1) {
+    const draw = (below: number) => (random = (random * 48_271) % 2_147_483_647) % below
+    const write = (): Write => {
+      // Of the newest, most are there.
+      const [seq, id] = [...ids].slice(-6)[draw(Math.min(ids.size, 6))]!
+      const record = `{"id":"${id}","step":${step}}`
+      const writes: Write[] = [
+        insert(id), insert(`${step}.${draw(9)}`), { op: 'put', seq, record }, { op: 'delete', seq, outcome: '"removed"' }, { op: 'remove', id },
+        { op: 'bury', seq, id, failure: record }, { op: 'dismissFailure', id }, { op: 'pause', reason: id },
+      ]
+      // Mostly those that are guessed.
+      return writes[draw(draw(4) === 0 ? writes.length : 4)] as Write
+    }
+    const writes = Array.from({ length: 1 + draw(3) }, write)
+    const [tab, isFenced] = [draw(8) === 0 ? 1 : 0, draw(2) === 0]
+    const answers = await Promise.all(tabs.map((both, of) => both[tab]!.persist(isFenced ? fences[of] : undefined, writes)))
+    expect(answers[0]).toEqual(answers[1])
+    writes.forEach((write, index) => {
+      const seq = answers[0]!.results[index]
+      if (write.op === 'insert' && typeof seq === 'number') ids.set(seq, write.id)
+    })
+  }
+  const [stored, expected] = await Promise.all(tabs.map(([tab]) => tab!.load(undefined, { kind: 'full' })))
+  const plain = ({ rows, failures, paused, change, through }: Snapshot) => ({
+    change, through, paused: [...paused].sort(), failures: failures!.map(({ id }) => id).sort(), rows: rows.map(({ seq, record }) => [seq, record]),
+  })
+  expect(plain(stored!)).toEqual(plain(expected!))
+  expect(stored!.rows.length).toBeGreaterThan(20)
+})
+
+function fenceOf({ store, epoch }: Fence): Fence {
+  return { store, epoch }
+}
