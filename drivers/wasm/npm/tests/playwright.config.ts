@@ -7,6 +7,7 @@ export default defineConfig({
   outputDir: '../../../../target/browser-tests',
   projects: [
     { name: 'browser', testDir: 'browser' },
+    { name: 'torture', testDir: 'torture', timeout: 120_000 },
     { name: 'install', testDir: 'consumers', testMatch: '*.setup.ts' },
     { name: 'consumers', testDir: 'consumers', testMatch: '*.spec.ts', dependencies: ['install'], timeout: 120_000 },
   ],

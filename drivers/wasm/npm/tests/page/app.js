@@ -15,18 +15,21 @@ import {
 
 const asked = new URLSearchParams(location.search)
 const server = new URL('/todos', import.meta.url)
+/** Who sends. */
+const tab = crypto.randomUUID?.() ?? String(Math.random())
 /** @type {Todo[]} */
 let base = []
 
 const mutator = {
   /** @param {Attempt<Todo>} attempt */
   async mutate({ args, fetch }) {
-    const response = await fetch(server, { method: 'POST', body: JSON.stringify(args) })
+    const response = await fetch(server, { method: 'POST', body: JSON.stringify({ ...args, tab }) })
     if (!response.ok) throw responseError(response)
     return await response.json()
   },
   // The server's list comes before the overlay goes: no to-do flickers.
-  confirmed: refresh,
+  ...(asked.get('plain') !== 'true' && { confirmed: refresh }),
+  ...(asked.has('timeout') && { timeout: Number(asked.get('timeout')) }),
 }
 
 // The new build has renamed its mutator, and forgotten what is stored under the old name.
@@ -56,6 +59,7 @@ const beforeRetry = hooks[asked.get('beforeRetry') ?? '']
 /** @type {OutboxOptions} */
 const options = {
   ...(beforeRetry && { beforeRetry }),
+  record: asked.get('record') === 'true',
   storage: asked.get('storage') === 'memory' ? memoryAdapter() : indexedDbAdapter(),
 }
 
@@ -134,6 +138,8 @@ const todos = {
     const known = new Set(base.map(({ id }) => id))
     return [...base, ...pendingTodos().filter(({ id }) => !known.has(id))].map(({ text }) => text)
   },
+  tab: () => tab,
+  recording: () => todos.outbox().exportRecording(),
   /** @param {string} type */
   events: (type) => seen.filter((event) => event.type === type),
 }

@@ -11,5 +11,7 @@ declare const todos: {
   whyNot(id: string): import('outbox-offline').Reason | undefined
   leading(): boolean
   list(): string[]
+  tab(): string
+  recording(): string | undefined
   events(type: string): Record<string, unknown>[]
 }

@@ -14,6 +14,8 @@ export interface Todo {
 /** A write as it arrived. */
 export interface Arrival extends Todo {
   idempotencyKey: string | undefined
+  /** Which tab sent it. */
+  tab?: string
   /** When, in ms since 1970. */
   at: number
 }
@@ -24,7 +26,10 @@ export type Mishap =
   | { kind: 'drop the reply' } // takes effect, the connection dies
   | { kind: 'hold' } // no answer before release()
   | { kind: 'refuse' } // 422: for good
-  | { kind: 'unavailable'; retryAfter: string } // 503
+  | { kind: 'unavailable'; retryAfter: string; status?: 429 } // 503, if no other
+  | { kind: 'reset' } // takes effect, and the connection is reset
+  | { kind: 'delay'; ms: number } // takes effect when it arrives, answered later
+  | { kind: 'slow body'; ms: number } // takes effect, half of the answer comes later
 
 interface Rule {
   text: string
@@ -40,6 +45,7 @@ export class Server {
   readonly #http: HttpServer
   readonly #answered = new Set<string>()
   readonly #rules: Rule[] = []
+  #mood: ((arrival: Arrival) => Mishap | undefined) | undefined
   #held: (() => void)[] = []
 
   private constructor() {
@@ -69,6 +75,11 @@ export class Server {
   /** The next `times` writes of `text` meet with `mishap`. */
   meets(text: string, mishap: Mishap, times = 1): void {
     this.#rules.push({ text, mishap, times })
+  }
+
+  /** What any write meets with, until the next mood. */
+  isInMood(mood: ((arrival: Arrival) => Mishap | undefined) | undefined): void {
+    this.#mood = mood
   }
 
   /** Answers all that is held. */
@@ -116,9 +127,9 @@ export class Server {
   #receive(arrival: Arrival, response: ServerResponse): void {
     this.arrivals.push(arrival)
     const rule = this.#rules.find((rule) => rule.text === arrival.text && rule.times > 0)
-    if (rule === undefined) return this.#accept(arrival, response)
-    rule.times -= 1
-    const { mishap } = rule
+    if (rule !== undefined) rule.times -= 1
+    const mishap = rule?.mishap ?? this.#mood?.(arrival)
+    if (mishap === undefined) return this.#accept(arrival, response)
     switch (mishap.kind) {
       case 'drop the request':
         response.destroy()
@@ -134,7 +145,20 @@ export class Server {
         response.writeHead(422).end('not a to-do')
         break
       case 'unavailable':
-        response.writeHead(503, { 'retry-after': mishap.retryAfter }).end()
+        response.writeHead(mishap.status ?? 503, { 'retry-after': mishap.retryAfter }).end()
+        break
+      case 'reset':
+        this.#takeEffect(arrival)
+        response.socket?.resetAndDestroy()
+        break
+      case 'delay':
+        this.#takeEffect(arrival)
+        setTimeout(() => this.#accept(arrival, response), mishap.ms)
+        break
+      case 'slow body':
+        this.#takeEffect(arrival)
+        response.writeHead(200, { 'content-type': 'application/json' }).write('{"accepted":')
+        setTimeout(() => response.end(JSON.stringify(arrival.text) + '}'), mishap.ms)
         break
     }
   }

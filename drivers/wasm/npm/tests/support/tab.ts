@@ -11,6 +11,12 @@ export interface How {
   storage?: 'indexeddb' | 'memory'
   /** Nothing is started before `start()`. */
   idle?: boolean
+  /** The server's list is not asked for after each commit. */
+  plain?: boolean
+  /** The flight recorder is on. */
+  record?: boolean
+  /** Of an attempt, in ms. */
+  timeout?: number
 }
 
 /** What a waiter was told: the outcome, or the error. */
@@ -49,19 +55,19 @@ export class Tab {
     const tab = new Tab(page, server)
     await page.goto(`${server.url}/sandbox.html?${query(how)}`)
     tab.frame = page.frames()[1] ?? page
-    await tab.frame.waitForFunction(() => 'todos' in globalThis)
+    await tab.frame.waitForFunction(() => 'todos' in globalThis, undefined, { polling: 20 })
     return tab
   }
 
   /** Loads the page, or another build of it, in this tab. */
   async load(how: How = {}): Promise<void> {
     await this.page.goto(`${this.server.url}/?${query(how)}`)
-    await this.page.waitForFunction(() => 'todos' in globalThis)
+    await this.page.waitForFunction(() => 'todos' in globalThis, undefined, { polling: 20 })
   }
 
   async reload(): Promise<void> {
     await this.page.reload()
-    await this.page.waitForFunction(() => 'todos' in globalThis)
+    await this.page.waitForFunction(() => 'todos' in globalThis, undefined, { polling: 20 })
   }
 
   /** Writes a to-do; the promise resolves to the item's id when it is durable. */
@@ -135,6 +141,17 @@ export class Tab {
   /** Why an item is not being sent. */
   whyNot(id: string): Promise<unknown> {
     return this.frame.evaluate((id) => todos.whyNot(id), id)
+  }
+
+  /** Waits until what is stored is known. */
+  async ready(): Promise<void> {
+    await this.frame.evaluate(() => todos.outbox().ready)
+  }
+
+  /** Waits until nothing is pending, for at most so long. */
+  async drained(timeout: number): Promise<void> {
+    await this.ready()
+    await expect.poll(async () => (await this.pending()).length, { message: 'how many are pending', timeout }).toBe(0)
   }
 
   /** Waits until this tab leads. */

@@ -1,0 +1,61 @@
+// The whole browser is killed in mid-traffic and started again on the same profile, again and again: what was
+// acknowledged arrives, per key in order, once.
+import { setTimeout as wait } from 'node:timers/promises'
+
+import { expect, test } from '@playwright/test'
+
+import { Server, type Mishap } from '../support/server.ts'
+import { Tab } from '../support/tab.ts'
+import { Browser } from './browser.ts'
+import { violations } from './oracle.ts'
+import { Recordings } from './recordings.ts'
+import { ROUNDS } from './rounds.ts'
+import { listen, traffic } from './traffic.ts'
+
+const how = { plain: true, record: true }
+
+test(`the browser is killed ${ROUNDS} times`, async ({}, info) => {
+  test.setTimeout(60_000 + ROUNDS * 20_000)
+  const [server, browser, recordings] = [await Server.start(), await Browser.make(), new Recordings(info)]
+  const acknowledged = new Set<string>()
+  server.isInMood(sometimes)
+  try {
+    for (let round = 1; round <= ROUNDS; round += 1) {
+      const context = await browser.start()
+      const tabs = await Promise.all([0, 1].map(async (number) => {
+        const tab = await Tab.open(context, server, how)
+        await listen(tab.page, acknowledged)
+        // It ends with its tab.
+        traffic(tab, round, number).catch(() => {})
+        return tab
+      }))
+      await wait(200 + Math.random() * 1_500)
+      await recordings.take(`round ${round}`, tabs)
+      await wait(Math.random() * 200)
+      await browser.kill(round % 2 === 0 ? 'all' : 'browser')
+      expect(violations(server, []), `after kill ${round}`).toEqual([])
+    }
+    server.isInMood(undefined)
+    const last = await Tab.open(await browser.start(), server, how)
+    await recordings.expectAll([last], async () => {
+      await last.drained(90_000)
+      expect(violations(server, acknowledged)).toEqual([])
+    })
+    const { arrivals, effects } = server
+    console.log(`${ROUNDS} kills: ${acknowledged.size} acknowledged, ${effects.length} took effect, ${arrivals.length} arrived`)
+    expect(acknowledged.size).toBeGreaterThan(ROUNDS)
+  } finally {
+    await recordings.saveIfFailed()
+    await browser.end()
+    await server.stop()
+  }
+})
+
+/** One request in five meets with a mishap. */
+function sometimes(): Mishap | undefined {
+  const mishaps: Mishap[] = [
+    { kind: 'drop the request' }, { kind: 'drop the reply' }, { kind: 'reset' }, { kind: 'delay', ms: 150 }, { kind: 'slow body', ms: 150 },
+    { kind: 'unavailable', retryAfter: '1' },
+  ]
+  return Math.random() < 0.2 ? mishaps[Math.floor(Math.random() * mishaps.length)] : undefined
+}

@@ -1,0 +1,30 @@
+// Writes without a pause from a tab, each waiting for the one before of its key.
+import type { Page } from '@playwright/test'
+
+import type { Tab } from '../support/tab.ts'
+
+export const KEYS = ['a', 'b', 'c', 'd']
+
+/** Lets the pages of a browser tell what was acknowledged, past their death. */
+export async function listen(page: Page, acknowledged: Set<string>): Promise<void> {
+  await page.exposeFunction('acknowledged', (text: string) => void acknowledged.add(text))
+}
+
+/** Writes of all keys until the tab dies, or `untilMs` is over. */
+export async function traffic(tab: Tab, session: number, number: number, untilMs = Infinity): Promise<void> {
+  const work = async ([keys, session, tab, untilMs]: readonly [string[], number, number, number]) => {
+    const { acknowledged } = globalThis as unknown as { acknowledged(text: string): Promise<void> }
+    const end = performance.now() + untilMs
+    const write = async (key: string) => {
+      for (let number = 0; performance.now() < end; number += 1) {
+        const text = `${key} ${session} ${tab} ${number}`
+        await todos.add(text, { key })
+        void acknowledged(text)
+        // A user, and no endless loop.
+        await new Promise((done) => setTimeout(done, 20 + Math.random() * 60))
+      }
+    }
+    await Promise.all(keys.map(write))
+  }
+  await tab.page.evaluate(work, [KEYS, session, number, Math.min(untilMs, 1e9)] as const)
+}
