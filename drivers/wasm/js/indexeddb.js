@@ -14,6 +14,7 @@
  * Seqs are counted in `meta`, in the transaction that uses them, and not by the key generator: so an aborted
  * transaction leaves no hole in any browser, and `through` outlives its row.
  */
+import { beforeFreeze, frozen } from './page.js';
 import { Plan, idOf } from './plan.js';
 
 /**
@@ -50,6 +51,8 @@ const ROLLED_BACK = new Set(['ConstraintError', 'DataError', 'DataCloneError']);
 /** Writes that leave no trace in the log, and need nothing else from it. */
 const UNLOGGED = new Set(['insert', 'pause', 'resume']);
 const OF_FAILURES = new Set(['bury', 'retryFailure', 'dismissFailure']);
+/** The page is frozen, and what was not yet being committed is rolled back. */
+const FROZEN = { code: 'frozen' };
 /** A guess was wrong. */
 const WRONG = { code: 'wrong' };
 
@@ -211,7 +214,7 @@ export class IndexedDbStorage {
 
   /**
    * One transaction. On a connection that is lost it is repeated once, on a new one, if it cannot have been
-   * committed.
+   * committed. While the page is frozen there is none: it would hold up those of all other tabs.
    *
    * @template T
    * @param {IDBTransactionMode} mode
@@ -221,14 +224,17 @@ export class IndexedDbStorage {
    * @returns {Promise<T>}
    */
   async #transact(mode, stores, work) {
-    for (let first = true; ; first = false) {
+    for (let first = true; ; ) {
+      await frozen();
       const db = this.#db ?? (await this.#connect());
       try {
         return await transaction(db, mode, stores, this.#durability, work);
       } catch (error) {
+        if (error === FROZEN) continue;
         if (!(error instanceof Lost)) throw error;
         this.#forget(db);
         if (!first || this.#closed) throw unavailable(error.cause);
+        first = false;
       }
     }
   }
@@ -339,22 +345,30 @@ function transaction(db, mode, stores, durability, work) {
     let thrown;
     /** @type {T} */
     let result;
-    tx.oncomplete = () => resolve(result);
-    tx.onabort = () => reject(thrown ?? aborted(tx.error, committing));
+    const ended = beforeFreeze(() => !committing && abort(FROZEN));
+    tx.oncomplete = () => {
+      ended();
+      resolve(result);
+    };
+    tx.onabort = () => {
+      ended();
+      reject(thrown ?? aborted(tx.error, committing));
+    };
     const commit = () => {
       committing = true;
       tx.commit?.();
     };
+    const abort = (/** @type {unknown} */ why) => {
+      try {
+        tx.abort();
+        thrown = why;
+      } catch {
+        // It ends already, and says why.
+      }
+    };
     work(tx, commit).then(
       (done) => (result = done),
-      (error) => {
-        try {
-          tx.abort();
-          thrown = error.code && typeof error.code === 'string' ? error : unavailable(error);
-        } catch {
-          // It ends already, and says why.
-        }
-      },
+      (error) => abort(error.code && typeof error.code === 'string' ? error : unavailable(error)),
     );
   });
 }
