@@ -1,9 +1,12 @@
 // A to-do server on loopback with a bad character: it drops requests and replies, delays, refuses, asks for
 // patience. It honours idempotency keys, and keeps a log of what arrived and of what took effect.
+import { readFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server as HttpServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
 import { expect } from '@playwright/test'
+
+import { fileOf } from './shell.ts'
 
 /** What a page writes. */
 export interface Todo {
@@ -114,6 +117,14 @@ export class Server {
     // A sandboxed frame has an origin of its own.
     response.setHeader('access-control-allow-origin', '*')
     response.setHeader('cache-control', 'no-store')
+    const { pathname } = new URL(request.url ?? '/', this.url)
+    if (pathname !== '/todos') {
+      // For a browser that nobody keeps the shell for.
+      const { path, contentType } = fileOf(pathname)
+      response.setHeader('content-type', contentType)
+      response.end(await readFile(path))
+      return
+    }
     if (request.method === 'GET') {
       response.setHeader('content-type', 'application/json')
       response.end(JSON.stringify(this.effects.map(({ id, text }) => ({ id, text }))))

@@ -7,6 +7,7 @@ import type { BrowserContext } from '@playwright/test'
 
 const page = fileURLToPath(new URL('../page', import.meta.url))
 const built = fileURLToPath(new URL('../../dist', import.meta.url))
+const folders: [string, string][] = [['/outbox/', built], ['/', page]]
 const types: Record<string, string> = {
   '.html': 'text/html',
   '.js': 'text/javascript',
@@ -15,11 +16,10 @@ const types: Record<string, string> = {
 
 /** `more`: folders by the path that they lie under, such as `/bench/`. */
 export async function keepShell(context: BrowserContext, more: Record<string, string> = {}): Promise<void> {
-  const folders = Object.entries({ ...more, '/outbox/': built, '/': page })
+  const all = [...Object.entries(more), ...folders]
   await context.route(isShell, (route) => {
     const { pathname } = new URL(route.request().url())
-    const path = fileOf(pathname, folders)
-    const contentType = types[extname(path)] ?? 'application/octet-stream'
+    const { path, contentType } = fileOf(pathname, all)
     // A sandboxed frame has an origin of its own.
     return route.fulfill({ path, contentType, headers: { 'access-control-allow-origin': '*' } })
   })
@@ -30,7 +30,8 @@ function isShell({ pathname }: URL): boolean {
 }
 
 /** The page lies under `/`, the package under `/outbox/`. */
-function fileOf(pathname: string, folders: [string, string][]): string {
-  const [under, folder] = folders.find(([under]) => pathname.startsWith(under)) ?? ['/', page]
-  return join(folder, pathname.slice(under.length) || 'index.html')
+export function fileOf(pathname: string, all = folders): { path: string; contentType: string } {
+  const [under, folder] = all.find(([under]) => pathname.startsWith(under)) ?? ['/', page]
+  const path = join(folder, pathname.slice(under.length) || 'index.html')
+  return { path, contentType: types[extname(path)] ?? 'application/octet-stream' }
 }
