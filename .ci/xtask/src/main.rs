@@ -24,10 +24,12 @@ usage: cargo xtask <command>
   npm               builds the npm package in drivers/wasm/npm
   web               the part of `test` that is the browser driver's and the npm package's
   bench [NAME]      the benchmarks (core, memory, sqlite; default all) and a table of figures and targets
+  bench browser     the npm package and @tanstack/offline-transactions in one page: bench.json and bench.svg
   soak [--minutes M]
                     the simulator on fresh seeds, for M minutes (default 60)
-  torture [--kills N]
-                    the native driver under SIGKILL, N times (default 50), against a flaky server
+  torture [--rounds N]
+                    both drivers under SIGKILL, N times each (default 50), against a flaky server; and the
+                    browser's tabs, network and storage under everything else
   fmt               format everything
   help              this text
 ";
@@ -58,13 +60,16 @@ fn run(args: &[&str]) -> Result<(), Failure> {
         ["npm"] => npm(),
         ["web"] => web(),
         ["bench"] => bench::run(&bench::NAMES),
+        ["bench", "browser"] => browser(web::bench),
         ["bench", name] if bench::NAMES.contains(name) => bench::run(&[*name]),
         ["soak"] => soak("60"),
         ["soak", "--minutes", minutes] if minutes.parse::<u32>().is_ok_and(|minutes| minutes > 0) => {
             soak(minutes)
         }
         ["torture"] => torture("50"),
-        ["torture", "--kills", kills] if kills.parse::<u32>().is_ok_and(|kills| kills > 0) => torture(kills),
+        ["torture", "--rounds", rounds] if rounds.parse::<u32>().is_ok_and(|rounds| rounds > 0) => {
+            torture(rounds)
+        }
         ["fmt"] => Steps::default().run("format", &mut cargo(["fmt", "--all"])),
         [] | ["help" | "--help" | "-h"] => {
             println!("{HELP}");
@@ -140,10 +145,19 @@ fn deny(steps: &mut Steps) -> Result<(), Failure> {
     steps.run("licences and sources", &mut cargo(check))
 }
 
-/// The native driver's torture test, at full speed.
-fn torture(kills: &str) -> Result<(), Failure> {
+/// What needs the npm package and a browser.
+fn browser(run: impl FnOnce(&mut Steps) -> Result<(), Failure>) -> Result<(), Failure> {
+    let mut steps = Steps::default();
+    tools::install_missing(&mut steps)?;
+    web::build_package(&mut steps)?;
+    run(&mut steps)
+}
+
+/// The native driver's torture test, at full speed; then the browser's.
+fn torture(rounds: &str) -> Result<(), Failure> {
     let test = ["test", "--release", "-p", "outbox-tokio", "--all-features", "--test", "torture"];
     let mut command: Command = cargo(test);
-    command.args(["--", "--ignored", "--nocapture"]).env("OUTBOX_TORTURE_KILLS", kills);
-    Steps::default().run(&format!("torture, {kills} kills"), &mut command)
+    command.args(["--", "--ignored", "--nocapture"]).env("OUTBOX_TORTURE_KILLS", rounds);
+    Steps::default().run(&format!("torture, {rounds} kills"), &mut command)?;
+    browser(|steps| web::torture(steps, rounds))
 }

@@ -14,6 +14,8 @@ const PACKAGE: &str = "drivers/wasm/npm";
 const SUITES: &str = "drivers/wasm/npm/tests";
 /// The demo's stories in Chromium.
 const STORIES: &str = "drivers/wasm/demo/tests";
+/// Its benchmark beside another library.
+const BENCH: &str = "drivers/wasm/npm/tests/bench";
 
 /// The crate, then the package that is built from it, then the demo that uses that.
 pub(crate) fn test(steps: &mut Steps) -> Result<(), Failure> {
@@ -68,6 +70,21 @@ fn test_demo(steps: &mut Steps) -> Result<(), Failure> {
     install(steps, STORIES)?;
     steps.run("demo: types of its stories", &mut npm(STORIES, &["run", "check"]))?;
     steps.run("demo in Chromium", &mut npm(STORIES, &["test"]))
+}
+
+/// The browser's torture: `rounds` kills of the whole browser, and everything else.
+pub(crate) fn torture(steps: &mut Steps, rounds: &str) -> Result<(), Failure> {
+    install(steps, SUITES)?;
+    let mut torture = npm(SUITES, &["test", "--", "--project=torture", "--workers=1"]);
+    steps.run(&format!("torture in Chromium, {rounds} kills"), torture.env("OUTBOX_TORTURE_ROUNDS", rounds))
+}
+
+/// Both libraries in one page.
+pub(crate) fn bench(steps: &mut Steps) -> Result<(), Failure> {
+    install(steps, SUITES)?;
+    install(steps, BENCH)?;
+    steps.run("benchmark in Chromium: types", &mut npm(BENCH, &["run", "check"]))?;
+    steps.run("benchmark in Chromium", &mut npm(BENCH, &["run", "bench"]))
 }
 
 /// Installs what the lock file names, unless that is installed: `npm ci` starts from nothing each time.

@@ -2,6 +2,7 @@
 // (`How` in support/tab.ts); the tests call `todos`.
 import {
   createOfflineTransaction,
+  deleteOutbox,
   indexedDbAdapter,
   memoryAdapter,
   registerOfflineMutators,
@@ -139,6 +140,7 @@ const todos = {
     return [...base, ...pendingTodos().filter(({ id }) => !known.has(id))].map(({ text }) => text)
   },
   tab: () => tab,
+  deleteAll: () => deleteOutbox(),
   recording: () => todos.outbox().exportRecording(),
   /** @param {string} type */
   events: (type) => seen.filter((event) => event.type === type),

@@ -12,6 +12,7 @@ declare const todos: {
   leading(): boolean
   list(): string[]
   tab(): string
+  deleteAll(): Promise<void>
   recording(): string | undefined
   events(type: string): Record<string, unknown>[]
 }

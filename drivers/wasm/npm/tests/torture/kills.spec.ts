@@ -15,7 +15,7 @@ import { listen, traffic } from './traffic.ts'
 const how = { plain: true, record: true }
 
 test(`the browser is killed ${ROUNDS} times`, async ({}, info) => {
-  test.setTimeout(60_000 + ROUNDS * 20_000)
+  test.setTimeout(120_000 + ROUNDS * 40_000)
   const [server, browser, recordings] = [await Server.start(), await Browser.make(), new Recordings(info)]
   const acknowledged = new Set<string>()
   server.isInMood(sometimes)
@@ -30,6 +30,7 @@ test(`the browser is killed ${ROUNDS} times`, async ({}, info) => {
         return tab
       }))
       await wait(200 + Math.random() * 1_500)
+      if (round % 10 === 0) console.log(`${round} kills, ${acknowledged.size} acknowledged, ${server.effects.length} took effect`)
       await recordings.take(`round ${round}`, tabs)
       await wait(Math.random() * 200)
       await browser.kill(round % 2 === 0 ? 'all' : 'browser')
@@ -38,7 +39,7 @@ test(`the browser is killed ${ROUNDS} times`, async ({}, info) => {
     server.isInMood(undefined)
     const last = await Tab.open(await browser.start(), server, how)
     await recordings.expectAll([last], async () => {
-      await last.drained(90_000)
+      await last.drained(60_000 + 50 * acknowledged.size)
       expect(violations(server, acknowledged)).toEqual([])
     })
     const { arrivals, effects } = server

@@ -21,7 +21,7 @@ export async function traffic(tab: Tab, session: number, number: number, untilMs
         await todos.add(text, { key })
         void acknowledged(text)
         // A user, and no endless loop.
-        await new Promise((done) => setTimeout(done, 20 + Math.random() * 60))
+        await new Promise((done) => setTimeout(done, 100 + Math.random() * 200))
       }
     }
     await Promise.all(keys.map(write))

@@ -106,7 +106,7 @@ export const bench = {
   async until(few, limitMs) {
     const start = performance.now()
     while (side.left() > few && performance.now() - start < limitMs) await wait(1)
-    return { ms: performance.now() - start, left: side.left() }
+    return { ms: performance.now() - start, left: Math.max(0, side.left() - few) }
   },
 
   rows: () => side.rows(),

@@ -1,0 +1,105 @@
+// What is stored is damaged, locked, deleted or from another time: said by name, and nothing else is lost (R4, R23, R24).
+import { expect, test } from '../support/fixtures.ts'
+import type { Tab } from '../support/tab.ts'
+
+const how = { plain: true, record: true }
+
+/** Changes the stored row of a text by hand. */
+async function tamper(tab: Tab, text: string, change: 'garbage' | 'newer'): Promise<void> {
+  await tab.page.evaluate(async ([text, change]) => {
+    const db = await new Promise<IDBDatabase>((opened) => {
+      const request = indexedDB.open('outbox:outbox')
+      request.onsuccess = () => opened(request.result)
+    })
+    await new Promise<void>((done) => {
+      const tx = db.transaction('items', 'readwrite')
+      const items = tx.objectStore('items')
+      const all = items.getAll()
+      all.onsuccess = () => {
+        const row = all.result.find(({ record }) => record.includes(JSON.stringify(text)))
+        const newer = JSON.stringify({ ...JSON.parse(row.record), version: 99, shape: ['of', 'tomorrow'] })
+        items.put({ ...row, record: change === 'garbage' ? row.record.slice(0, 20) : newer })
+      }
+      tx.oncomplete = () => done()
+    })
+    db.close()
+  }, [text, change] as const)
+}
+
+async function records(tab: Tab): Promise<string[]> {
+  return tab.page.evaluate(async () => {
+    const db = await new Promise<IDBDatabase>((opened) => {
+      const request = indexedDB.open('outbox:outbox')
+      request.onsuccess = () => opened(request.result)
+    })
+    const rows = await new Promise<{ record: string }[]>((read) => {
+      const request = db.transaction('items').objectStore('items').getAll()
+      request.onsuccess = () => read(request.result)
+    })
+    db.close()
+    return rows.map(({ record }) => record)
+  })
+}
+
+test('a record that is damaged is kept as it is, and holds nothing up', async ({ world }) => {
+  await world.goOffline()
+  const tab = await world.tab(how)
+  await tab.add('milk', { key: 'list' })
+  await tab.add('bread', { key: 'list' })
+  await tamper(tab, 'milk', 'garbage')
+
+  await world.goOnline()
+  await tab.reload()
+  await world.server.hasTaken('bread')
+  expect(await records(tab)).toEqual([expect.stringMatching(/^.{20}$/)])
+})
+
+test('a record of a newer version is kept as it is, and holds its lane', async ({ world }) => {
+  await world.goOffline()
+  const tab = await world.tab(how)
+  await tab.add('milk', { key: 'list' })
+  await tab.add('bread', { key: 'list' })
+  await tab.add('letter', { key: 'post' })
+  await tamper(tab, 'milk', 'newer')
+
+  await world.goOnline()
+  await tab.reload()
+  await world.server.hasTaken('letter')
+  await tab.page.waitForTimeout(500)
+  expect(world.server.took).toEqual(['letter'])
+  const [milk] = await records(tab)
+  expect(JSON.parse(milk!)).toMatchObject({ version: 99, shape: ['of', 'tomorrow'], args: { text: 'milk' } })
+})
+
+test('a database that is deleted while it is open is made anew, and what is written then is sent', async ({ world }) => {
+  const tab = await world.tab(how)
+  await tab.leads()
+  await tab.page.evaluate(() => new Promise<void>((deleted) => {
+    indexedDB.deleteDatabase('outbox:outbox').onsuccess = () => deleted()
+  }))
+
+  await tab.add('milk', { key: 'list' })
+  await world.server.hasTaken('milk')
+})
+
+test('a tab of an older build that keeps the database open is said by name, and waited for', async ({ world }) => {
+  const old = await world.tab({ ...how, idle: true })
+  // A build of another time, which does not let go when it is asked to.
+  await old.page.evaluate(() => new Promise<void>((opened) => {
+    const request = indexedDB.open('outbox:outbox', 1)
+    request.onupgradeneeded = () => request.transaction?.abort()
+    request.onerror = () => opened()
+  }))
+  await old.page.evaluate(() => new Promise<void>((opened) => {
+    const request = indexedDB.open('outbox:outbox', 2)
+    request.onupgradeneeded = () => request.result.createObjectStore('of-tomorrow')
+    request.onsuccess = () => {
+      Object.assign(globalThis, { kept: request.result })
+      opened()
+    }
+  }))
+
+  const tab = await world.tab(how)
+  const refusal = await tab.cannotAdd('milk')
+  expect(refusal).toMatchObject({ error: 'StorageError', code: 'unavailable', message: expect.stringContaining('newer build') })
+})
