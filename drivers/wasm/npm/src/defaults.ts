@@ -30,7 +30,9 @@ class Defaults {
 
   /** It, for a call: opened if it is not. */
   expect(): Engine {
-    if (this.open === undefined) throw new StoppedError('There is no outbox: call registerOfflineMutators() and startOfflineExecutor() first.')
+    if (this.open === undefined) {
+      throw new StoppedError('There is no outbox: call registerOfflineMutators() and startOfflineExecutor() first.')
+    }
     return this.open()
   }
 }

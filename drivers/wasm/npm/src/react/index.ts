@@ -1,7 +1,9 @@
 'use client'
 // The entry point `/react`: hooks on an outbox, for React 18 and later.
 
-import { createContext, createElement, useCallback, useContext, useMemo, useSyncExternalStore, type ReactElement, type ReactNode } from 'react'
+import {
+  createContext, createElement, useCallback, useContext, useMemo, useSyncExternalStore, type ReactElement, type ReactNode,
+} from 'react'
 import type { TypedOutbox } from '../api.js'
 import type { Outbox } from '../handle.js'
 import { serverSnapshot } from '../snapshots.js'
@@ -75,7 +77,8 @@ export function useOutboxItem(id: string | undefined, outbox?: Outbox): UseOutbo
 /** The pending items of a lane in order, for which a row's id is the key; the same array until one of them changes. */
 export function useOutboxLane(key: string | number, outbox?: Outbox): readonly PendingItem[] {
   const source = useSource(outbox)
-  const select = useCallback<Select<readonly PendingItem[]>>(({ items }) => indexOf(items).byLane.get(String(key)) ?? none, [key])
+  const lane = String(key)
+  const select = useCallback<Select<readonly PendingItem[]>>(({ items }) => indexOf(items).byLane.get(lane) ?? none, [lane])
   return useSelected(source, select, isSameList)
 }
 

@@ -9,7 +9,7 @@ import type { Source } from './source.js'
 /** A part of a snapshot. `isServer`: nothing may be asked besides. */
 export type Select<T> = (snapshot: OutboxSnapshot, isServer: boolean) => T
 
-/** The part that `select` cuts out, the same object while `isSame`. `select` must be the same function while it means the same. */
+/** The part that `select` cuts out, the same object while `isSame`; `select` is the same function while it means the same. */
 export function useSelected<T>(source: Source, select: Select<T>, isSame: (a: T, b: T) => boolean): T {
   const [getSnapshot, getServerSnapshot] = useMemo(() => {
     let last: { snapshot: OutboxSnapshot; part: T } | undefined

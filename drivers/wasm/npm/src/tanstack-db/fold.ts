@@ -88,7 +88,9 @@ export class Fold implements CallListener, Pick<ConnectedView, 'shown'> {
   }
 
   /** Resolves when the base has what `isThere` looks for in the row. */
-  arrived(collection: DbCollection, key: Key, isThere: (row: any) => boolean, signal: AbortSignal | undefined): Promise<void> {
+  arrived(
+    collection: DbCollection, key: Key, isThere: (row: any) => boolean, signal: AbortSignal | undefined,
+  ): Promise<void> {
     const surface = this.surface(collection)
     surface.watch()
     return new Promise((resolve, reject) => {
@@ -223,7 +225,8 @@ export class Fold implements CallListener, Pick<ConnectedView, 'shown'> {
       if (this.dirty.size === 0) return { isDone: true, isUrgent }
       if ([...this.dirty].every(canWait)) return { isDone: false, isUrgent }
     }
-    for (const overlay of this.dirty) this.report(overlay, new Error('`optimistic` changes again and again what it is run over.'))
+    const endless = new Error('`optimistic` changes again and again what it is run over.')
+    for (const overlay of this.dirty) this.report(overlay, endless)
     this.dirty.clear()
     return { isDone: true, isUrgent }
   }
@@ -291,7 +294,7 @@ export class Fold implements CallListener, Pick<ConnectedView, 'shown'> {
       let result: unknown
       tx.mutate(() => { result = optimistic() })
       overlay.isShown = true
-      if (isThenable(result)) this.report(overlay, new TypeError('`optimistic` must be synchronous: what it writes after an await is not its own.'))
+      if (isThenable(result)) this.reportAsync(overlay, result)
     } catch (error) {
       if (!(error instanceof NotNow)) {
         this.astray.add(overlay)
@@ -304,6 +307,12 @@ export class Fold implements CallListener, Pick<ConnectedView, 'shown'> {
     if (tx.sequenceNumber === overlay.place) return
     this.isPinned = true
     this.moved.add(overlay)
+  }
+
+  /** What it wrote before its first await shows; the rest would go to the collections' own handlers. */
+  private reportAsync(overlay: Overlay, result: Promise<unknown>): void {
+    this.report(overlay, new TypeError('`optimistic` must be synchronous: what it writes after an await is not its own.'))
+    result.then(undefined, () => undefined)
   }
 
   /** What it wrote to collections that nobody named; and what it tried to write is not there. */
@@ -322,7 +331,8 @@ export class Fold implements CallListener, Pick<ConnectedView, 'shown'> {
     // A DbClient gives it a number of its own with the first write.
     if (this.isPinned) Object.defineProperty(tx, 'sequenceNumber', { get: () => overlay.place, set: () => {} })
     // Nobody else's rollback takes it back, and it takes nobody else's back.
-    tx.rollback = (config) => config?.isSecondaryRollback === true ? tx : rollback.call(tx, { ...config, isSecondaryRollback: true })
+    tx.rollback = (config) => config?.isSecondaryRollback === true ? tx
+      : rollback.call(tx, { ...config, isSecondaryRollback: true })
     this.transactions.add(tx)
     return tx
   }

@@ -22,11 +22,13 @@ export interface TanstackDb extends OutboxView {
    * neither vanishes nor goes back for a moment when the item settles. `row` is `undefined` while the server has none.
    *
    * ```ts
-   * confirmed: (result, { id }, signal) => db.arrived(todos, id, (row) => row !== undefined && row.rev >= (result?.rev ?? 0), signal)
+   * confirmed: (result, { id }, signal) =>
+   *   db.arrived(todos, id, (row) => row !== undefined && row.rev >= (result?.rev ?? 0), signal)
    * ```
    */
   arrived<T extends object>(
-    collection: DbCollection & { get(key: any): T | undefined }, key: Key, isThere: (row: T | undefined) => boolean, signal?: AbortSignal,
+    collection: DbCollection & { get(key: any): T | undefined }, key: Key, isThere: (row: T | undefined) => boolean,
+    signal?: AbortSignal,
   ): Promise<void>
 }
 
@@ -41,10 +43,12 @@ export interface TanstackDb extends OutboxView {
  */
 export function tanstackDb({ createTransaction, collections }: TanstackDbOptions): TanstackDb {
   if (typeof createTransaction !== 'function') {
-    throw new InputError('tanstackDb needs the app\'s own `createTransaction`: import { createTransaction } from \'@tanstack/db\'.', 'createTransaction')
+    throw new InputError('tanstackDb needs the app\'s own `createTransaction`: import { createTransaction } from \'@tanstack/db\'.',
+      'createTransaction')
   }
   if (typeof collections !== 'object' || collections === null) {
-    throw new InputError('tanstackDb needs the collections that `optimistic` functions write to: { todos, lists }.', 'collections')
+    throw new InputError('tanstackDb needs the collections that `optimistic` functions write to: { todos, lists }.',
+      'collections')
   }
   const all = new Set<DbCollection>()
   const folds = new Set<Fold>()
@@ -94,6 +98,6 @@ function checkCollection(collection: DbCollection): void {
 }
 
 function degraded(cause: Error): Error {
-  return new Error('This build of @tanstack/db is not one we know: pending items show, but each write is published by itself, and a change '
-    + `of the server beneath a pending row may show late. Update outbox-offline. (${cause.message})`, { cause })
+  return new Error('This build of @tanstack/db is not one we know: pending items show, but each write is published by itself, '
+    + `and a change of the server beneath a pending row may show late. Update outbox-offline. (${cause.message})`, { cause })
 }

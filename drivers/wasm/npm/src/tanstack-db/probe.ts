@@ -2,7 +2,7 @@
 
 import { InputError } from '../errors.js'
 import type { PendingItem } from '../types.js'
-import { Fold } from './fold.js'
+import { Fold, type FoldSource } from './fold.js'
 import { inner } from './internals.js'
 import type { CreateDbTransaction, DbCollection } from './types.js'
 
@@ -29,7 +29,7 @@ const ITEM: PendingItem = {
   state: 'waiting',
 }
 
-/** Why the inside cannot be used; `undefined` if it can. Throws if the collections and `createTransaction` are of two copies. */
+/** Why the inside cannot be used; `undefined` if it can. Throws if collections and `createTransaction` are of two copies. */
 export function probe(createTransaction: CreateDbTransaction, collections: Iterable<DbCollection>): Error | undefined {
   const seen = new Set<unknown>()
   for (const collection of collections) {
@@ -55,7 +55,7 @@ function probeOne(createTransaction: CreateDbTransaction, collection: DbCollecti
   const isOneCopy = isWithin(createTransaction, scratch)
   // A DbClient's transactions are for its own collections alone.
   if (!isOneCopy && !isWithin(createTransaction, collection)) throw mismatch(collection.id)
-  if (!isOneCopy) return new Error('`createTransaction` is a DbClient\'s: give the one that @tanstack/db exports, which serves all')
+  if (!isOneCopy) return new Error('`createTransaction` is a DbClient\'s: give the one that @tanstack/db exports')
   try {
     if (sync === undefined) return new Error('a collection does not start its sync')
     return tryOut(createTransaction, scratch, sync)
@@ -80,8 +80,8 @@ function isWithin(createTransaction: CreateDbTransaction, collection: DbCollecti
 }
 
 function mismatch(id: string): InputError {
-  return new InputError(`The collection ${JSON.stringify(id)} and \`createTransaction\` are from two copies of @tanstack/db. Import both from the `
-    + 'same place; `npm ls @tanstack/db` shows the copies, and `npm dedupe`, or an override, makes them one.', 'createTransaction')
+  return new InputError(`The collection ${JSON.stringify(id)} and \`createTransaction\` are from two copies of @tanstack/db. `
+    + 'Import both from the same place; `npm ls @tanstack/db` shows the copies, and `npm dedupe`, or an override, makes them one.', 'createTransaction')
 }
 
 /** One item's life: shown, base beneath it, settled. */
@@ -97,7 +97,8 @@ function tryOut(createTransaction: CreateDbTransaction, scratch: ScratchCollecti
       else scratch.insert(row)
     }
   }
-  const fold = new Fold({ optimistic: () => optimistic, tell: ({ error }) => { throw error } }, createTransaction, inner, [scratch])
+  const source: FoldSource = { optimistic: () => optimistic, tell: ({ error }) => { throw error } }
+  const fold = new Fold(source, createTransaction, inner, [scratch])
   const steps: [string, () => boolean][] = [
     ['a batch is published once', () => {
       fold.take([{ kind: 'set', item: ITEM, replay: false }])

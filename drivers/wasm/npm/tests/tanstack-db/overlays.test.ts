@@ -90,3 +90,20 @@ test('a rollback of ours takes back nobody else\'s transaction', async () => {
   expect(tx.state).toBe('pending')
   expect(todos.rows()[1]).toMatchObject({ text: 'theirs' })
 })
+
+test('what is pending is marked as local and unsynced; what came from the server after a drop is not', async () => {
+  const todos = remote('todos')
+  todos.base(['insert', { id: '1', n: 0 }], ['insert', { id: '2', n: 0 }])
+  const calls = mutators(todos)
+  const outbox = outboxOn({ todos }, calls)
+  await outbox.mutate.set({ id: '1', n: 1 })
+  await outbox.mutate.set({ id: '2', n: 1 })
+  await outbox.idle()
+  const marks = (id: string) => { const { $synced, $origin } = todos.collection.get(id); return [$synced, $origin] }
+  expect([marks('1'), marks('2')]).toEqual([[false, 'local'], [false, 'local']])
+  calls.set.next().reject(new NonRetriableError('no'))
+  await outbox.idle()
+  expect([marks('1'), marks('2')]).toEqual([[true, 'remote'], [false, 'local']])
+  todos.base(['update', { id: '1', n: 5 }], ['update', { id: '2', n: 5 }])
+  expect([marks('1'), marks('2')]).toEqual([[true, 'remote'], [false, 'local']])
+})
