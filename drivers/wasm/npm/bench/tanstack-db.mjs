@@ -104,6 +104,7 @@ const measures = {
     const { collection } = remote()
     const query = createLiveQueryCollection((q) => q.from({ t: collection }).where(({ t }) => eq(t.done, false)).orderBy(({ t }) => t.n))
     await query.preload()
+    query.subscribeChanges(() => {})
     const view = layer(collection)
     return timed(async () => {
       view.tell(items.map((item) => ({ kind: 'set', item, replay: true })))
