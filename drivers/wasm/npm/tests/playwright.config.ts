@@ -3,11 +3,14 @@ import { defineConfig } from '@playwright/test'
 
 import { args, executablePath } from './support/chromium.ts'
 
+/** Set by `cargo xtask torture`. */
+const isLong = process.env.OUTBOX_TORTURE_ROUNDS !== undefined
+
 export default defineConfig({
   outputDir: '../../../../target/browser-tests',
   projects: [
     { name: 'browser', testDir: 'browser' },
-    { name: 'torture', testDir: 'torture', timeout: 120_000 },
+    { name: 'torture', testDir: 'torture', timeout: 120_000, ...(!isLong && { grepInvert: /@long/ }) },
     { name: 'install', testDir: 'consumers', testMatch: '*.setup.ts' },
     { name: 'consumers', testDir: 'consumers', testMatch: '*.spec.ts', dependencies: ['install'], timeout: 120_000 },
   ],

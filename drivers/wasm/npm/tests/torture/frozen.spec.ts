@@ -55,7 +55,7 @@ test('a leader that freezes is followed at once, and does no harm when it thaws'
   expect(await frozen.evaluate(() => todos.leading())).toBe(false)
 })
 
-test('a leader that hangs is followed within 8 s by the tab that has work', async ({ server, browser2: browser }) => {
+test('a leader that hangs is followed within 8 s by the tab that has work @long', async ({ server, browser2: browser }) => {
   const hung = await browser.tab(url(server))
   await hung.leads()
   const heir = await browser.tab(url(server))
@@ -76,7 +76,7 @@ test('a leader that hangs is followed within 8 s by the tab that has work', asyn
   await server.hasTaken('a 1 1 0', 'a 1 0 0')
 })
 
-test('a leader that hangs for about the time of a steal: one of the two leads, nothing is sent twice', async ({ server, browser2: browser }) => {
+test('a leader that hangs for about the time of a steal: one of the two leads, nothing is sent twice @long', async ({ server, browser2: browser }) => {
   const tabs = [await browser.tab(url(server)), await browser.tab(url(server))]
   await tabs[0]!.leads()
   const acknowledged: string[] = []

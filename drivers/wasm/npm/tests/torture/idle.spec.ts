@@ -5,7 +5,7 @@ interface Counting {
   counted: { timers: number }
 }
 
-test('ten seconds with many items in backoff: no timer but the look at the counter', async ({ world }) => {
+test('ten seconds with many items in backoff: no timer but the look at the counter @long', async ({ world }) => {
   const [items, seconds] = [400, 10]
   world.server.isInMood(() => ({ kind: 'unavailable', retryAfter: '3600' }))
   await world.context.addInitScript(() => {
