@@ -41,7 +41,7 @@ pub(crate) fn build_package(steps: &mut Steps) -> Result<(), Failure> {
     build_package_with(steps, &[])
 }
 
-/// Builds the npm package, however large it is: another compiler than ours must not keep anybody from using it.
+/// Builds the npm package, however large it is: another compiler than ours must keep nobody from using it.
 pub(crate) fn build_package_of_any_size(steps: &mut Steps) -> Result<(), Failure> {
     build_package_with(steps, &["--", "--any-size"])
 }
