@@ -28,7 +28,7 @@ const LABEL = 320
 const BAR = 10
 const ROW = 2 * BAR + 20
 const TOP = 62
-const FULL = WIDTH - LABEL - 170
+const FULL = WIDTH - LABEL - 190
 
 const STYLE = `
   text { font: 13px system-ui, sans-serif; fill: #1f2328 }
@@ -47,13 +47,13 @@ export function plot(summary: Summary & { chromium: string; cores: number; runs:
     const name = `${side.split('/').pop()} ${summary.packages[side] ?? ''}`
     return `<rect class="${className(side)}" x="${x}" y="26" width="10" height="10" rx="2"/><text x="${x + 16}" y="35">${name}</text>`
   })
-  const about = `Shorter is better. Medians of ${summary.runs} runs of both in one page, Chromium ${summary.chromium}, ${summary.cores} cores.`
+  const about = `Shorter is better. Medians of ${summary.runs} runs (one, where it was cut off) of both in one page, Chromium ${summary.chromium}, ${summary.cores} cores.`
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="Figures of both libraries">
 <style>${STYLE}
 </style>
 ${legend.join('\n')}
 ${rows.map((row, index) => drawn(row, summary.figures[row.figure] ?? {}, TOP + index * ROW)).join('\n')}
-<text class="small" x="0" y="${height - 8}">${about}</text>
+<text class="small" x="4" y="${height - 8}">${about}</text>
 </svg>
 `
 }
@@ -68,7 +68,7 @@ function drawn({ what, unit }: Row, figures: Partial<Record<Side, Figure>>, y: n
     const end = `<text class="small" x="${LABEL + width + 6}" y="${top + 9}">${shown(figure, unit)}</text>`
     return `<rect class="${className(side)}" x="${LABEL}" y="${top}" width="${width}" height="${BAR}" rx="2"/>${end}`
   })
-  return `<text x="0" y="${y + 16}">${what}</text>${bars.join('')}`
+  return `<text x="4" y="${y + 16}">${what}</text>${bars.join('')}`
 }
 
 const className = (side: Side) => (side === SIDES[0] ? 'own' : 'other')
@@ -79,5 +79,5 @@ function shown({ median, left }: Figure, unit: Row['unit']): string {
     : median === 0 ? 'under 50 ms'
     : median < 10 ? `${median.toFixed(1)} ms`
     : `${Math.round(median).toLocaleString('en')} ms`
-  return left === undefined || left <= 1 ? value : `cut off at ${value}, ${left.toLocaleString('en')} left`
+  return left === undefined || left <= 1 ? value : `over ${value}, ${left.toLocaleString('en')} left`
 }

@@ -39,7 +39,7 @@ test(`the browser is killed ${ROUNDS} times`, async ({}, info) => {
     server.isInMood(undefined)
     const last = await Tab.open(await browser.start(), server, how)
     await recordings.expectAll([last], async () => {
-      await last.drained(60_000 + 50 * acknowledged.size)
+      await last.drained(60_000 + 100 * acknowledged.size)
       expect(violations(server, acknowledged)).toEqual([])
     })
     const { arrivals, effects } = server

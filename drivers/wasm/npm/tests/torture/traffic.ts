@@ -10,21 +10,24 @@ export async function listen(page: Page, acknowledged: Set<string>): Promise<voi
   await page.exposeFunction('acknowledged', (text: string) => void acknowledged.add(text))
 }
 
+/** So many of each key, so that what a slow machine cannot send does not pile up. */
+const MOST = 8
+
 /** Writes of all keys until the tab dies, or `untilMs` is over. */
 export async function traffic(tab: Tab, session: number, number: number, untilMs = Infinity): Promise<void> {
-  const work = async ([keys, session, tab, untilMs]: readonly [string[], number, number, number]) => {
+  const work = async ([keys, session, tab, untilMs, most]: readonly [string[], number, number, number, number]) => {
     const { acknowledged } = globalThis as unknown as { acknowledged(text: string): Promise<void> }
     const end = performance.now() + untilMs
     const write = async (key: string) => {
-      for (let number = 0; performance.now() < end; number += 1) {
+      for (let number = 0; number < most && performance.now() < end; number += 1) {
         const text = `${key} ${session} ${tab} ${number}`
         await todos.add(text, { key })
         void acknowledged(text)
         // A user, and no endless loop.
-        await new Promise((done) => setTimeout(done, 100 + Math.random() * 200))
+        await new Promise((done) => setTimeout(done, 50 + Math.random() * 150))
       }
     }
     await Promise.all(keys.map(write))
   }
-  await tab.page.evaluate(work, [KEYS, session, number, Math.min(untilMs, 1e9)] as const)
+  await tab.page.evaluate(work, [KEYS, session, number, Math.min(untilMs, 1e9), MOST] as const)
 }
