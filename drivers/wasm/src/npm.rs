@@ -263,7 +263,7 @@ impl Core {
 
     /// The pause reasons, as a list (R20).
     pub fn paused(&self) -> String {
-        self.engine.look(|outbox| array(outbox.paused().map(|reason| wire::to_json(reason))))
+        self.engine.look(|outbox| array(outbox.paused().map(wire::to_json)))
     }
 
     /// Whether this replica leads (R26).
