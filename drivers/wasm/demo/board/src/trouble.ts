@@ -55,11 +55,18 @@ function subscribe(listener: () => void): () => void {
   return () => listeners.delete(listener)
 }
 
+/** Wishes so far, and those under way: what the office said of its trouble before it took one is old. */
+const wishes = { made: 0, underWay: 0 }
+
 /** Asks the office what it received; it may not be reachable. */
 export async function ask(): Promise<void> {
+  const { made, underWay } = wishes
   try {
     const response = await direct('/trouble')
-    if (response.ok) set({ ...await response.json() as Pick<State, 'trouble' | 'tally'>, isKnown: true })
+    if (!response.ok) return
+    const { trouble, tally } = await response.json() as Pick<State, 'trouble' | 'tally'>
+    const isOld = underWay > 0 || made !== wishes.made
+    set({ tally, isKnown: true, ...isOld ? {} : { trouble } })
   } catch {
     set({ isKnown: false })
   }
@@ -77,11 +84,15 @@ export async function make(news: Partial<Trouble>): Promise<void> {
   const before = state.trouble
   const trouble = { ...before, ...news }
   set({ trouble })
+  wishes.made += 1
+  wishes.underWay += 1
   const headers = { 'content-type': 'application/json' }
   try {
     await direct('/trouble', { method: 'PUT', headers, body: JSON.stringify(trouble) })
   } catch {
     set({ trouble: before })
+  } finally {
+    wishes.underWay -= 1
   }
   await ask()
 }
