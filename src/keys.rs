@@ -75,7 +75,7 @@ impl Key {
     /// # Errors
     /// As [`Key::new`].
     pub fn from_json(value: &Json) -> Result<Option<Self>, InputError> {
-        keys_of(value.as_str())
+        keys_of(Reader::at_start(value.as_str()))
     }
 
     /// Derives the key from `args.id`, else `args.ids`, else `unknown` (R7).
@@ -85,15 +85,10 @@ impl Key {
     pub fn derive(args: &Json) -> Result<Self, InputError> {
         // The last of a repeated field counts, as in `JSON.parse`.
         let (mut id, mut ids) = (None, None);
-        for (name, value) in args.members() {
-            match name {
-                r#""id""# => id = Some(value),
-                r#""ids""# => ids = Some(value),
-                escaped if escaped.contains('\\') => match text_of(escaped).as_deref() {
-                    Some("id") => id = Some(value),
-                    Some("ids") => ids = Some(value),
-                    _ => {}
-                },
+        for (name, value) in Reader::at_start(args.as_str()).entries().unwrap_or_default() {
+            match &*name {
+                "id" => id = Some(value),
+                "ids" => ids = Some(value),
                 _ => {}
             }
         }
@@ -201,34 +196,29 @@ impl<'de> Deserialize<'de> for Key {
 }
 
 /// The key in a JSON value: a scalar, or an array of scalars of which those that are no key are left out.
-fn keys_of(text: &str) -> Result<Option<Key>, InputError> {
-    if let Some(key) = scalar(text) {
+fn keys_of(value: Reader<'_>) -> Result<Option<Key>, InputError> {
+    if let Some(key) = scalar(value) {
         return Key::one(key).map(Some);
     }
-    let Ok(list) = Reader::at_value(text).and_then(Reader::items) else { return Ok(None) };
-    let key = Key::new(list.into_iter().filter_map(|mut item| scalar(item.value().ok()?)))?;
+    let Ok(list) = value.items() else { return Ok(None) };
+    let key = Key::new(list.into_iter().filter_map(scalar))?;
     Ok(if key.is_unknown() { None } else { Some(key) })
 }
 
 /// A string as it is; an integer within ±(2^53−1) as its decimal text, so `1`, `1.0` and `"1"` are one key.
-fn scalar(text: &str) -> Option<Cow<'_, str>> {
-    let text = text.trim_ascii();
+fn scalar(value: Reader<'_>) -> Option<Cow<'_, str>> {
+    let mut end = value;
+    let text = end.value().ok()?;
     if text.starts_with('"') {
-        text_of(text)
+        value.string().ok()
     } else {
         whole(text).map(|number| Cow::Owned(number.to_string()))
     }
 }
 
-/// What a JSON string says.
-fn text_of(json: &str) -> Option<Cow<'_, str>> {
-    Reader::at_value(json).and_then(Reader::string).ok()
-}
-
 /// The integer that a JSON number is, if it is one.
 fn whole(number: &str) -> Option<i64> {
     const MAX_SAFE: i64 = (1 << 53) - 1;
-    Reader::at_value(number).ok()?;
     let (sign, digits) = number.strip_prefix('-').map_or((1, number), |digits| (-1, digits));
     let (digits, exponent) = digits.split_once(['e', 'E']).unwrap_or((digits, "0"));
     let (before, after) = digits.split_once('.').unwrap_or((digits, ""));

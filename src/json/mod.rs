@@ -62,11 +62,6 @@ impl Json {
         Self(Arc::from(text))
     }
 
-    /// The fields of an object: names and values as they are written. None if it is no object.
-    pub(crate) fn members(&self) -> Members<'_> {
-        Members { text: &self.0, at: if self.0.starts_with('{') { 1 } else { self.0.len() } }
-    }
-
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -127,63 +122,4 @@ impl<'de> Deserialize<'de> for Json {
 /// the value `null`, which serde takes for none.
 pub(crate) fn that_is_there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Json>, D::Error> {
     Json::deserialize(deserializer).map(Some)
-}
-
-/// Walks over valid text; parses nothing.
-pub(crate) struct Members<'a> {
-    text: &'a str,
-    at: usize,
-}
-
-impl<'a> Iterator for Members<'a> {
-    type Item = (&'a str, &'a str);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let name = self.value()?;
-        Some((name, self.value()?))
-    }
-}
-
-impl<'a> Members<'a> {
-    fn value(&mut self) -> Option<&'a str> {
-        let bytes = self.text.as_bytes();
-        let mut start = self.at;
-        while matches!(bytes.get(start), Some(b',' | b':' | b' ' | b'\n' | b'\t' | b'\r')) {
-            start += 1;
-        }
-        self.at = value_end(bytes, start);
-        self.text.get(start..self.at).filter(|value| !value.is_empty())
-    }
-}
-
-/// Where the value ends that begins at `start`.
-fn value_end(bytes: &[u8], start: usize) -> usize {
-    if bytes.get(start) == Some(&b'"') {
-        return string_end(bytes, start);
-    }
-    let (mut at, mut depth) = (start, 0usize);
-    while let Some(byte) = bytes.get(at) {
-        match byte {
-            b'"' => at = string_end(bytes, at) - 1,
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' if depth > 0 => depth -= 1,
-            b'}' | b']' | b',' | b':' | b' ' | b'\n' | b'\t' | b'\r' if depth == 0 => return at,
-            _ => {}
-        }
-        at += 1;
-    }
-    bytes.len()
-}
-
-/// Where the string ends that begins at `start`, quotes and all.
-fn string_end(bytes: &[u8], start: usize) -> usize {
-    let mut at = start + 1;
-    while let Some(byte) = bytes.get(at) {
-        match byte {
-            b'"' => return at + 1,
-            b'\\' => at += 2, // and what it escapes
-            _ => at += 1,
-        }
-    }
-    bytes.len()
 }

@@ -88,6 +88,14 @@ impl<'a> Reader<'a> {
         Err(Malformed(Box::new(Problem { said: said.to_string(), line, column })))
     }
 
+    /// The error that an enum has no variant of this name.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn unknown_variant<T>(&self, name: &str) -> Read<T> {
+        self.fail(&format_args!("unknown variant `{name}`"))
+    }
+
     fn byte(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
@@ -145,6 +153,10 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn string(mut self) -> Read<Cow<'a, str>> {
+        self.take_string()
+    }
+
+    fn take_string(&mut self) -> Read<Cow<'a, str>> {
         if self.peek() != Some(b'"') {
             return self.fail(&"expected a string");
         }
@@ -176,8 +188,7 @@ impl<'a> Reader<'a> {
         }
         while !self.take(b'}') {
             self.take(b',');
-            let name = self.string()?;
-            self.value()?;
+            let name = self.take_string()?;
             self.take(b':');
             entries.push((name, self));
             self.value()?;
@@ -186,6 +197,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The fields of these names; others are passed over.
+    ///
     /// # Errors
     /// If this is no object, or one of them is there twice.
     pub fn fields(self, names: &'static [&'static str]) -> Read<Fields<'a>> {

@@ -18,7 +18,7 @@ macro_rules! words {
             fn from_json(from: Reader<'_>) -> Result<Self, Malformed> {
                 match &*from.string()? {
                     $($name => Ok(Self::$variant),)*
-                    other => from.fail(&format_args!("unknown variant `{other}`")),
+                    other => from.unknown_variant(other),
                 }
             }
         }
@@ -49,7 +49,7 @@ impl FromJson for Outcome {
             ("removed", None) => Ok(Self::Removed),
             ("squashed", Some(inner)) => Ok(Self::Squashed { into: inner.fields(&["into"])?.read(0)? }),
             ("gone", None) => Ok(Self::Gone),
-            _ => unknown(from, &name),
+            _ => from.unknown_variant(&name),
         }
     }
 }
@@ -62,7 +62,7 @@ impl FromJson for Verdict {
             ("rewrite", Some(inner)) => Rewrite::from_json(inner).map(Self::Rewrite),
             ("remove", None) => Ok(Self::Remove),
             ("squashInto", Some(inner)) => FromJson::from_json(inner).map(Self::SquashInto),
-            _ => unknown(from, &name),
+            _ => from.unknown_variant(&name),
         }
     }
 }
@@ -94,7 +94,7 @@ impl FromJson for Poke {
                     more: fields.read(5)?,
                 })
             }
-            _ => unknown(from, &name),
+            _ => from.unknown_variant(&name),
         }
     }
 }
@@ -163,8 +163,4 @@ impl FromJson for AttemptLimit {
         let fields = from.fields(&["attempts", "then"])?;
         Ok(Self { attempts: fields.read(0)?, then: fields.read(1)? })
     }
-}
-
-fn unknown<T>(from: Reader<'_>, name: &str) -> Result<T, Malformed> {
-    from.fail(&format_args!("unknown variant `{name}`"))
 }

@@ -110,7 +110,7 @@ impl FromJson for Message {
                 Ok(Self::Pong { to: fields.read(0)?, from: fields.read(1)?, registered: fields.read(2)? })
             }
             "election" => ElectionMessage::from_json(inner).map(Self::Election),
-            other => from.fail(&format_args!("unknown variant `{other}`")),
+            other => from.unknown_variant(other),
         }
     }
 }
