@@ -46,17 +46,17 @@ pub(super) fn write_all(
     mut writes: &[Write],
 ) -> Result<Vec<WriteResult>, Abort> {
     let mut results = Vec::with_capacity(writes.len());
-    while let Some((next, others)) = writes.split_first() {
-        let inserted = match run(writes) {
-            Some(values) => insert_run(connection, values)?,
-            None => None,
-        };
-        if let Some(seqs) = inserted {
-            results.extend(seqs.map(|seq| WriteResult::Inserted(Seq(seq))));
-            writes = &writes[RUN..];
-        } else {
-            results.push(write(connection, log, next)?);
-            writes = others;
+    while !writes.is_empty() {
+        let values = run(writes);
+        let (next, others) = writes.split_at(if values.is_some() { RUN } else { 1 });
+        writes = others;
+        match values.map(|values| insert_run(connection, values)).transpose()?.flatten() {
+            Some(seqs) => results.extend(seqs.map(|seq| WriteResult::Inserted(Seq(seq)))),
+            None => {
+                for next in next {
+                    results.push(write(connection, log, next)?);
+                }
+            }
         }
     }
     Ok(results)
