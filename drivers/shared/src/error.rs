@@ -29,7 +29,7 @@ impl From<InputError> for ExecutorError {
 #[non_exhaustive]
 pub enum WaitError {
     /// The executor stopped first. The item is still stored, unless it was settled meanwhile.
-    #[error("the executor stopped before `{id}` was settled; ask a new one with `executor.handle(id)`")]
+    #[error("the executor stopped before `{id}` was settled; what is still stored, the next one sends")]
     Stopped {
         /// The item.
         id: ItemId,

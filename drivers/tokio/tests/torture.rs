@@ -6,8 +6,8 @@
 //! promised is written down by the processes, in files that outlive them; what was stored, by a trigger in
 //! the database; what took effect, by the server. `verdict` compares the three.
 //!
-//! `cargo xtask torture --kills 200` is the long form. A seed repeats the plan of the run; what the operating
-//! system makes of it differs.
+//! `cargo xtask torture --rounds 200` is the long form. A seed repeats the plan of the run; what the
+//! operating system makes of it differs.
 
 #![cfg(all(unix, feature = "http"))]
 
@@ -83,7 +83,7 @@ fn torture(kills: u32) {
         u64::from(since.subsec_nanos()) ^ since.as_secs()
     };
     let seed = variable("OUTBOX_TORTURE_SEED").unwrap_or_else(random);
-    let again = format!("OUTBOX_TORTURE_SEED={seed} cargo xtask torture --kills {kills}");
+    let again = format!("OUTBOX_TORTURE_SEED={seed} cargo xtask torture --rounds {kills}");
     eprintln!("torture: seed {seed}, {kills} kills, {:?}", Faults::ROUGH);
     let folder = tempfile::tempdir().expect("the temporary folder is writable").keep();
     let runtime = tokio::runtime::Runtime::new().expect("the system has threads");
