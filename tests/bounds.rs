@@ -124,9 +124,9 @@ fn a_head_in_backoff_costs_one_wake_up() {
         world.enqueue(0, &format!("i{n}"), "k");
     }
     world.fail("head", server_after_ms(3_600_000));
-    let before = world.inputs(0).1.len();
+    let before = world.recording(0).inputs.len();
     world.advance_ms(3_599_999);
-    assert_eq!(world.inputs(0).1.len(), before, "nobody woke for an hour");
+    assert_eq!(world.recording(0).inputs.len(), before, "nobody woke for an hour");
 }
 
 #[test]

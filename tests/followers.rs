@@ -11,7 +11,7 @@ use outbox::{
 
 /// How often a replica's timer fired since it started.
 fn ticks(world: &World, r: usize) -> usize {
-    world.inputs(r).1.iter().filter(|(_, input)| matches!(input, Input::Tick)).count()
+    world.recording(r).inputs.iter().filter(|(_, input)| matches!(input, Input::Tick)).count()
 }
 
 /// The pokes that a replica sent.

@@ -3,21 +3,11 @@
 mod common;
 
 use common::*;
-use outbox::{AttemptOutcome, Effect, Json, Outcome, Recording, Timestamp, replay, storage::StorageError};
+use outbox::{AttemptOutcome, Effect, Json, Outcome, Recording, Timestamp, replay};
 
 /// Two replicas, jitter, a hook, faults and a takeover: a bit of everything.
 fn an_eventful_day() -> World {
-    let mut world = World::empty();
-    for _ in 0..2 {
-        world.start(outbox::Config { jitter: true, shared: true, ..hook_config() });
-    }
-    world.elect(0);
-    for n in 0..12 {
-        world.enqueue(n % 2, &format!("i{n}"), ["a", "b", "a+b", ""][n % 4]);
-    }
-    world.fail("i0", transport());
-    world.advance_ms(3_000);
-    world.store_fails(StorageError::Full);
+    let mut world = World::two_in_trouble();
     world.enqueue(1, "late", "c");
     world.remove(1, "i5");
     world.pause(0, "auth");
@@ -30,15 +20,6 @@ fn an_eventful_day() -> World {
     world
 }
 
-fn recording(world: &World, r: usize) -> Recording {
-    let (start, inputs) = world.inputs(r);
-    let mut recording = Recording::new(world.outbox_config(r), start);
-    for (now, input) in inputs {
-        recording.push(*now, input);
-    }
-    recording
-}
-
 #[test]
 fn the_story_of_a_recording_does_not_say_when_it_was_made() {
     let mut stories = [0, 5].map(|late_ms| {
@@ -48,7 +29,7 @@ fn the_story_of_a_recording_does_not_say_when_it_was_made() {
         world.fail("a", server());
         world.advance_ms(1_000);
         world.succeed("a");
-        recording(&world, 0).story().expect("a valid configuration")
+        world.recording(0).story().expect("a valid configuration")
     });
     assert_eq!(stories[0], stories[1]);
     let told = std::mem::take(&mut stories[0]);
@@ -60,7 +41,7 @@ fn the_story_of_a_recording_does_not_say_when_it_was_made() {
 fn a_replay_yields_the_identical_effects_and_state() {
     let world = an_eventful_day();
     for r in 0..2 {
-        let (effects, outbox) = replay(&recording(&world, r)).expect("a valid configuration");
+        let (effects, outbox) = replay(&world.recording(r)).expect("a valid configuration");
         assert_eq!(effects.concat(), world.effects(r));
         assert_eq!(&outbox, world.outbox(r));
     }
@@ -70,7 +51,7 @@ fn a_replay_yields_the_identical_effects_and_state() {
 fn it_survives_serde() {
     let world = an_eventful_day();
     for r in 0..2 {
-        let recorded = recording(&world, r);
+        let recorded = world.recording(r);
         let text = serde_json::to_string(&recorded).expect("plain data");
         let read: Recording = serde_json::from_str(&text).expect("our own text");
         assert_eq!(read, recorded);

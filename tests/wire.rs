@@ -8,8 +8,8 @@ use common::*;
 use outbox::{
     AskedItem, AttemptLimit, AttemptOutcome, Blocked, CallError, Class, Config, ConfigError, Effect, Event,
     Exhausted, Failure, FailureRecord, HookError, Input, InputError, Json, Key, MutatorConfig, Outcome,
-    ParkReason, Place, Poke, Reason, Recording, Reply, Rewrite, Sent, Seq, SerializedError, Timestamp,
-    Trigger, Verdict, ViewChange,
+    ParkReason, Place, Poke, Reason, Reply, Rewrite, Sent, Seq, SerializedError, Timestamp, Trigger, Verdict,
+    ViewChange,
     lease::{ElectionMessage, Says},
     record,
     storage::{Contents, FailureRow, Gone, Row, Snapshot, StorageError, StoreId},
@@ -53,17 +53,7 @@ fn outcomes() -> [Outcome; 6] {
 
 #[test]
 fn a_day_of_two_replicas() {
-    let mut world = World::empty();
-    for _ in 0..2 {
-        world.start(Config { jitter: true, shared: true, ..hook_config() });
-    }
-    world.elect(0);
-    for n in 0..12 {
-        world.enqueue(n % 2, &format!("i{n}"), ["a", "b", "a+b", ""][n % 4]);
-    }
-    world.fail("i0", transport());
-    world.advance_ms(3_000);
-    world.store_fails(StorageError::Full);
+    let mut world = World::two_in_trouble();
     world.remove(1, "i5");
     world.pause(0, "auth");
     for outbox in [world.outbox(0), world.outbox(1)] {
@@ -93,11 +83,7 @@ fn a_day_of_two_replicas() {
                 _ => {}
             }
         }
-        let (start, inputs) = world.inputs(r);
-        let mut recording = Recording::new(world.outbox_config(r), start);
-        for (now, input) in inputs {
-            recording.push(*now, input);
-        }
+        let recording = world.recording(r);
         assert_written(&recording);
         assert_read(&recording.config);
     }

@@ -139,6 +139,22 @@ impl World {
         world
     }
 
+    /// Two replicas with jitter and a hook; of their items one has failed, and the store is full from now on.
+    pub fn two_in_trouble() -> Self {
+        let mut world = Self::empty();
+        for _ in 0..2 {
+            world.start(Config { jitter: true, shared: true, ..hook_config() });
+        }
+        world.elect(0);
+        for n in 0..12 {
+            world.enqueue(n % 2, &format!("i{n}"), ["a", "b", "a+b", ""][n % 4]);
+        }
+        world.fail("i0", transport());
+        world.advance_ms(3_000);
+        world.store_fails(StorageError::Full);
+        world
+    }
+
     /// `n` replicas named `r0`, `r1`, … that share the store; the first leads.
     pub fn shared(n: usize) -> Self {
         let mut world = Self::empty();

@@ -1,8 +1,8 @@
 //! What a scenario can ask the world.
 
 use outbox::{
-    AskedItem, AttemptId, Blocked, CallError, CallId, Effect, Event, Input, Item, ItemId, Outbox, Outcome,
-    Reason, Reply, Seq, Timestamp,
+    AskedItem, AttemptId, Blocked, CallError, CallId, Effect, Event, Item, ItemId, Outbox, Outcome, Reason,
+    Recording, Reply, Seq, Timestamp,
     record::{self, Decoded},
     storage::{StorageError, Write},
 };
@@ -46,11 +46,6 @@ impl World {
     /// The configuration that a replica starts with the next time.
     pub fn config_mut(&mut self, r: usize) -> &mut outbox::Config {
         &mut self.replicas[r].config
-    }
-
-    /// The configuration that a replica runs with.
-    pub fn outbox_config(&self, r: usize) -> outbox::Config {
-        self.replicas[r].config.clone()
     }
 
     // --- Calls.
@@ -286,9 +281,14 @@ impl World {
         self.replicas[r].loads
     }
 
-    /// What a recording of a replica would hold since it started.
-    pub fn inputs(&self, r: usize) -> (Timestamp, &[(Timestamp, Input)]) {
-        (self.replicas[r].started_at, &self.replicas[r].inputs)
+    /// The recording of a replica since it started.
+    pub fn recording(&self, r: usize) -> Recording {
+        let replica = &self.replicas[r];
+        let mut recording = Recording::new(replica.config.clone(), replica.started_at);
+        for (now, input) in &replica.inputs {
+            recording.push(*now, input);
+        }
+        recording
     }
 
     /// What those inputs caused.
