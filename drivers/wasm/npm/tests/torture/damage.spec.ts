@@ -1,5 +1,5 @@
 // What is stored is damaged, locked, deleted or from another time: said by name, and nothing else is lost (R4, R23, R24).
-import { expect, test } from '../support/fixtures.ts'
+import { expect, test, type World } from '../support/fixtures.ts'
 import type { Tab } from '../support/tab.ts'
 
 const how = { plain: true, record: true }
@@ -26,6 +26,13 @@ async function tamper(tab: Tab, text: string, change: 'garbage' | 'newer'): Prom
   }, [text, change] as const)
 }
 
+/** The page that wrote a record would write it again: one that reads it first is to send. */
+async function readAnew(world: World, tab: Tab): Promise<void> {
+  await tab.reload()
+  await tab.ready()
+  await world.goOnline()
+}
+
 async function records(tab: Tab): Promise<string[]> {
   return tab.page.evaluate(async () => {
     const db = await new Promise<IDBDatabase>((opened) => {
@@ -48,10 +55,7 @@ test('a record that is damaged is kept as it is, and holds nothing up', async ({
   await tab.add('bread', { key: 'list' })
   await tamper(tab, 'milk', 'garbage')
 
-  // The page that wrote it would write it again.
-  await tab.reload()
-  await tab.ready()
-  await world.goOnline()
+  await readAnew(world, tab)
   await world.server.hasTaken('bread')
   expect(await records(tab)).toEqual([expect.stringMatching(/^.{20}$/)])
 })
@@ -64,10 +68,7 @@ test('a record of a newer version is kept as it is, and holds its lane', async (
   await tab.add('letter', { key: 'post' })
   await tamper(tab, 'milk', 'newer')
 
-  // The page that wrote it would write it again.
-  await tab.reload()
-  await tab.ready()
-  await world.goOnline()
+  await readAnew(world, tab)
   await world.server.hasTaken('letter')
   await tab.page.waitForTimeout(500)
   expect(world.server.took).toEqual(['letter'])
