@@ -216,12 +216,12 @@ fn large_a_crash_and_a_zombie() {
 
 #[test]
 fn large_three_items_and_a_crash() {
-    exhaust_large(silent(JOINED, Budget { crashes: 1, ..NOTHING }), 2_670_832, &[Mark::Inherited]);
+    exhaust_large(silent(JOINED, Budget { crashes: 1, ..NOTHING }), 2_640_950, &[Mark::Inherited]);
 }
 
 #[test]
 fn large_three_items_and_a_zombie() {
-    exhaust_large(silent(JOINED, Budget { steals: 1, ..NOTHING }), 2_417_570, &[Mark::ZombieDispatch]);
+    exhaust_large(silent(JOINED, Budget { steals: 1, ..NOTHING }), 2_380_470, &[Mark::ZombieDispatch]);
 }
 
 #[test]
