@@ -1,7 +1,17 @@
-// The theme that was chosen, before anything is painted; without a choice, the system's.
-try {
-  const theme = localStorage.getItem('theme')
-  if (theme) document.documentElement.dataset.theme = theme
-} catch {
-  // No storage: the system's theme.
+// Which theme it is, said before anything is painted: the one that was chosen, else the system's, which can change.
+const system = matchMedia('(prefers-color-scheme: dark)')
+
+function chosen() {
+  try {
+    return localStorage.getItem('theme')
+  } catch {
+    return null // no storage: no choice
+  }
 }
+
+function tell() {
+  document.documentElement.dataset.theme = chosen() ?? (system.matches ? 'dark' : 'light')
+}
+
+tell()
+system.addEventListener('change', tell)

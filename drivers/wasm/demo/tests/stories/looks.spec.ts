@@ -48,15 +48,18 @@ for (const theme of ['light', 'dark'] as const) {
   })
 }
 
-test('the theme can be chosen, and is kept', async ({ board }) => {
+test('the theme is the system\'s until one is chosen, which is kept', async ({ board }) => {
   const { page } = board
   const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor)
+  await page.emulateMedia({ colorScheme: 'dark' })
+  const dark = await background()
+  await page.emulateMedia({ colorScheme: 'light' })
   const before = await background()
+  expect(before).not.toBe(dark)
   await page.getByRole('button', { name: /colours$/ }).click()
-  expect(await background()).not.toBe(before)
-  const after = await background()
+  expect(await background()).toBe(dark)
   await board.reload()
-  expect(await background()).toBe(after)
+  expect(await background()).toBe(dark)
 })
 
 test('the timeline shows what happens, can be held, and the recording is downloaded', async ({ board }) => {

@@ -45,28 +45,20 @@ export function summary(outbox: UseOutbox, isFollowing: boolean): { tone: string
   return { tone: 'good', words: 'The office has everything' }
 }
 
-const system = matchMedia('(prefers-color-scheme: dark)')
-const themeListeners = new Set<() => void>()
+/** theme.js says which theme it is. */
+const page = document.documentElement
 
 function watchTheme(listener: () => void): () => void {
-  themeListeners.add(listener)
-  system.addEventListener('change', listener)
-  return () => {
-    themeListeners.delete(listener)
-    system.removeEventListener('change', listener)
-  }
+  const observer = new MutationObserver(listener)
+  observer.observe(page, { attributeFilter: ['data-theme'] })
+  return () => observer.disconnect()
 }
 
-/** The chosen theme, else the system's; theme.js has put the choice there before the first paint. */
-function isDarkNow(): boolean {
-  const { theme } = document.documentElement.dataset
-  return theme === undefined ? system.matches : theme === 'dark'
-}
+const isDarkNow = () => page.dataset.theme === 'dark'
 
 function choose(theme: 'light' | 'dark'): void {
-  document.documentElement.dataset.theme = theme
+  page.dataset.theme = theme
   localStorage.setItem('theme', theme)
-  for (const listener of [...themeListeners]) listener()
 }
 
 function ThemeButton() {
