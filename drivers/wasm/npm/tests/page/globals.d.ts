@@ -1,4 +1,4 @@
-// What page/app.js puts into the page, for the tests that call it.
+// What page/app.js and page/list/app.tsx put into their pages, for the tests that call it.
 declare const todos: {
   start(): import('outbox-offline').Outbox
   outbox(): import('outbox-offline').Outbox
@@ -15,4 +15,15 @@ declare const todos: {
   deleteAll(): Promise<void>
   recording(): string | undefined
   events(type: string): Record<string, unknown>[]
+}
+declare const list: {
+  /** Who sends. */
+  tab: string
+  /** The texts of each committed render of the list, from the first. */
+  renders: string[][]
+  /** What a subscriber of the collection was told, in order: `insert milk`. */
+  changes: string[]
+  /** What the collection holds, in alphabetical order. */
+  texts(): string[]
+  idOf(text: string): string | undefined
 }

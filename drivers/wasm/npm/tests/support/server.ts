@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net'
 
 import { expect } from '@playwright/test'
 
+import { Feed } from './feed.ts'
 import { fileOf } from './shell.ts'
 
 /** What a page writes. */
@@ -45,6 +46,8 @@ export class Server {
   readonly arrivals: Arrival[] = []
   /** Every write that took effect, in order. */
   readonly effects: Arrival[] = []
+  /** What became of them, for pages that listen. */
+  readonly feed = new Feed()
   readonly #http: HttpServer
   readonly #answered = new Set<string>()
   readonly #rules: Rule[] = []
@@ -118,6 +121,7 @@ export class Server {
     response.setHeader('access-control-allow-origin', '*')
     response.setHeader('cache-control', 'no-store')
     const { pathname } = new URL(request.url ?? '/', this.url)
+    if (pathname === '/changes') return this.feed.listen(response)
     if (pathname !== '/todos') {
       // For a browser that nobody keeps the shell for.
       const { path, contentType } = fileOf(pathname)
@@ -179,6 +183,7 @@ export class Server {
     if (response.destroyed) return
     this.#takeEffect(arrival)
     response.setHeader('content-type', 'application/json')
+    response.setHeader('etag', `"${this.feed.revOf(arrival.id)}"`)
     response.end(JSON.stringify({ accepted: arrival.text }))
   }
 
@@ -187,6 +192,7 @@ export class Server {
     if (key !== undefined && this.#answered.has(key)) return
     if (key !== undefined) this.#answered.add(key)
     this.effects.push(arrival)
+    this.feed.change(arrival.id, { text: arrival.text })
   }
 }
 

@@ -1,5 +1,5 @@
 // The app's shell, the page and the built package, past the network: as a service worker keeps it for an app that
-// starts offline. Only the to-dos go through the network.
+// starts offline. Only the to-dos and their changes go through the network.
 import { extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -26,7 +26,7 @@ export async function keepShell(context: BrowserContext, more: Record<string, st
 }
 
 function isShell({ pathname }: URL): boolean {
-  return pathname !== '/todos'
+  return pathname !== '/todos' && pathname !== '/changes'
 }
 
 /** The page lies under `/`, the package under `/outbox/`. */
