@@ -1,5 +1,5 @@
 // The requirements' example, installed from the packed package, under each bundler, in Chromium: online, offline and
-// across a reload.
+// across a reload; and an app on `/react` and `/tanstack-db`.
 import { cp } from 'node:fs/promises'
 import { join } from 'node:path'
 
@@ -49,6 +49,42 @@ test.describe('Vite and TypeScript', () => {
       serve(folder, 'vite', 'preview', '--host', '127.0.0.1', '--port', 'PORT', '--strictPort'),
     )
     await tryExample(context, server, vite.url)
+  })
+})
+
+test.describe('Vite, React and TanStack DB', () => {
+  const folder = project('vite-react')
+
+  test('the app compiles in strict mode', () => run(folder, 'tsc'))
+
+  test('built: a row that is added offline is there at once, over a reload, and when it is sent', async ({ context, server, site }) => {
+    await run(folder, 'vite', 'build')
+    const vite = await site(() =>
+      serve(folder, 'vite', 'preview', '--host', '127.0.0.1', '--port', 'PORT', '--strictPort'),
+    )
+    const page = await context.newPage()
+    const problems: string[] = []
+    page.on('pageerror', (error) => problems.push(String(error)))
+    await page.goto(vite.url)
+    const rows = page.getByRole('listitem')
+    const state = page.getByRole('status')
+    await expect(state).toHaveText('0 pending')
+
+    await context.setOffline(true)
+    await page.getByRole('button', { name: 'Buy milk' }).click()
+    await expect(rows).toHaveText(['Buy milk, pending'])
+    await page.reload()
+    await expect(rows).toHaveText(['Buy milk, pending'])
+    await expect(state).toHaveText('1 pending')
+    expect(server.took).toEqual([])
+
+    await context.setOffline(false)
+    await server.hasTaken('Buy milk')
+    await expect(rows).toHaveText(['Buy milk'])
+    await expect(state).toHaveText('0 pending')
+    await page.reload()
+    await expect(rows).toHaveText(['Buy milk'])
+    expect(problems).toEqual([])
   })
 })
 

@@ -1,0 +1,5 @@
+import { Todos } from './todos'
+
+export default function Page() {
+  return <Todos />
+}
