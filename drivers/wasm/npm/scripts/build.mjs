@@ -30,7 +30,7 @@ function run(program, args, cwd = here) {
 function buildWasm() {
   const target = resolve(top, process.env.CARGO_TARGET_DIR ?? 'target')
   // As a cdylib alone: cargo does no link-time optimisation for a crate that is an rlib too, and that costs a fifth.
-  run('cargo', ['rustc', '--quiet', '--package', 'outbox-wasm', '--lib', '--crate-type', 'cdylib', '--no-default-features', '--features', 'npm',
+  run('cargo', ['rustc', '--package', 'outbox-wasm', '--lib', '--crate-type', 'cdylib', '--no-default-features', '--features', 'npm',
     '--target', 'wasm32-unknown-unknown', '--profile', 'npm'], top)
   rmSync(wasmDir, { recursive: true, force: true })
   mkdirSync(wasmDir, { recursive: true })
