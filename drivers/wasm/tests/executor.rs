@@ -6,7 +6,7 @@ mod common;
 
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
-use common::{Server, Todo, app, pass, shutdown, todo, until};
+use common::{Server, Todo, app, now, pass, shutdown, todo, until};
 use outbox_wasm::{
     AbortSignal, EnqueueOptions, Executor, ExecutorError, MutatorError, Settled, StartError,
     outbox::{CallError, Event, InputError, ItemId, Mutator, Projection, Reason, View},
@@ -132,7 +132,7 @@ async fn the_view_shows_an_item_before_it_is_stored_r22() {
     let live = executor.view(View::new(projection, Vec::new()));
     let milk = todo("1", "milk");
     let mut enqueue = Box::pin(executor.enqueue("addTodo", &milk));
-    assert!(futures_now(&mut enqueue).is_none(), "it is being stored");
+    assert!(now(&mut enqueue).is_none(), "it is being stored");
     assert_eq!(live.state(), ["milk"]);
     live.changed().await.unwrap();
     enqueue.await.unwrap();
@@ -198,13 +198,4 @@ async fn memory_is_the_apps_own_choice_and_outlives_nothing_r1() {
     let executor = app("memory", &server).memory().start().await.unwrap();
     assert!(executor.pending().is_empty());
     shutdown(&executor).await;
-}
-
-/// What a future has by now.
-fn futures_now<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
-    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    match std::pin::Pin::new(future).poll(&mut context) {
-        std::task::Poll::Ready(output) => Some(output),
-        std::task::Poll::Pending => None,
-    }
 }

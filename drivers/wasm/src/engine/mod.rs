@@ -27,8 +27,10 @@ use crate::{
     store::{Backend, Request, Storage},
 };
 
+mod gather;
 mod stop;
 
+use gather::Gathering;
 use stop::Stage;
 pub use stop::Stopped;
 
@@ -70,6 +72,7 @@ pub(crate) struct Engine {
     outbox: RefCell<Outbox>,
     inbox: RefCell<VecDeque<Input>>,
     is_handling: Cell<bool>,
+    gathering: Gathering,
     app: Rc<dyn App>,
     clock: Clock,
     alarm: Alarm,
@@ -93,6 +96,7 @@ impl Engine {
     /// The first field of the configuration that is out of its limits (R32).
     pub(crate) fn new(parts: Parts) -> Result<Rc<Self>, ConfigError> {
         let Parts { name, mut config, app, storage, claim, channel, clock, record } = parts;
+        config.gather = true;
         config.ping = channel.is_some() && !matches!(claim, Claim::Alone);
         let now = clock.now();
         let recording = record.then(|| Recording::new(config.clone(), now));
@@ -105,6 +109,7 @@ impl Engine {
                 outbox: RefCell::new(outbox),
                 inbox: RefCell::default(),
                 is_handling: Cell::new(false),
+                gathering: Gathering::default(),
                 app,
                 alarm: Alarm::new(clock.clone(), move || with(&to_tick, |engine| engine.feed(Input::Tick))),
                 patience: Alarm::new(clock.clone(), move || with(&to_give_up, Self::close)),
@@ -173,6 +178,7 @@ impl Engine {
             }
         }
         self.is_handling.set(false);
+        self.gather();
         self.stop_if_quiet();
     }
 

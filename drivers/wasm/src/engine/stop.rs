@@ -63,8 +63,9 @@ impl Engine {
         }
     }
 
-    /// Ends at once.
+    /// Ends at once, but for what is known and not yet asked of storage: that is written.
     pub(crate) fn close(&self) {
+        self.ask_for_gathered();
         if self.stage.get() == Stage::Stopped {
             return;
         }

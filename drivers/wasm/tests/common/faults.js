@@ -43,5 +43,14 @@ globalThis.faults ??= (() => {
       original.apply(this);
     });
   };
-  return { sleep, hide, refuseToOpen, loseConnection, useUpQuota, loseCommit };
+  /** Counts the transactions that write, from now on. */
+  const countWrites = () => {
+    let count = 0;
+    const mend = patch(IDBDatabase.prototype, 'transaction', (original) => function (stores, mode, options) {
+      if (mode === 'readwrite') count += 1;
+      return original.call(this, stores, mode, options);
+    });
+    return () => { mend(); return count; };
+  };
+  return { sleep, hide, refuseToOpen, loseConnection, useUpQuota, loseCommit, countWrites };
 })();

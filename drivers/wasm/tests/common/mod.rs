@@ -2,7 +2,13 @@
 
 #![expect(dead_code, reason = "each test file uses a part")]
 
-use std::{cell::RefCell, rc::Rc, time::Duration};
+use std::{
+    cell::RefCell,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
 
 use outbox_wasm::{Attempt, Builder, Executor, MutatorError, outbox::Mutator};
 use serde::{Deserialize, Serialize};
@@ -24,6 +30,9 @@ extern "C" {
     pub(crate) fn use_up_quota() -> js_sys::Function;
     #[wasm_bindgen(js_namespace = faults, js_name = loseCommit)]
     pub(crate) fn lose_commit();
+    /// Counts the transactions that write; returns what ends that, and says how many there were.
+    #[wasm_bindgen(js_namespace = faults, js_name = countWrites)]
+    pub(crate) fn count_writes() -> js_sys::Function;
 }
 
 /// Makes the browser's faults available. It is a text and no module [the test server has few connections].
@@ -114,4 +123,13 @@ pub(crate) fn app(name: &str, server: &Server) -> Builder {
 
 pub(crate) async fn shutdown(executor: &Executor) {
     let _ = executor.shutdown(Duration::from_secs(5)).await.unwrap();
+}
+
+/// What a future has by now.
+pub(crate) fn now<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
+    let mut context = Context::from_waker(Waker::noop());
+    match Pin::new(future).poll(&mut context) {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
+    }
 }

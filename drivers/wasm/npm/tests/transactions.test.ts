@@ -1,0 +1,38 @@
+// What comes together shares a transaction (R4): it is the number of transactions that a drain takes its time for.
+
+import { expect, test } from 'vitest'
+import { createTestOutbox, memoryAdapter, type StorageAdapter } from '../dist/index.js'
+
+/** A memory store that counts what each transaction writes. */
+function counted(): { storage: StorageAdapter; sizes: number[] } {
+  const sizes: number[] = []
+  const memory = memoryAdapter()
+  const connect = () => {
+    const connection = memory.connect()
+    return {
+      ...connection,
+      persist: (fence, writes) => {
+        sizes.push(writes.length)
+        return connection.persist(fence, writes)
+      },
+    } satisfies ReturnType<StorageAdapter['connect']>
+  }
+  return { storage: { ...memory, connect }, sizes }
+}
+
+test('what is enqueued in one turn is one transaction, and attempts that end together share one with the next claims', async () => {
+  const { storage, sizes } = counted()
+  const outbox = createTestOutbox({ mutators: { add: async (_: { args: { id: string } }) => undefined }, storage })
+  await outbox.ready
+  await outbox.pause('wait')
+  sizes.length = 0
+  await Promise.all(Array.from({ length: 100 }, (_, number) => outbox.mutate.add({ id: `${number}` })))
+  expect(sizes).toEqual([100])
+
+  sizes.length = 0
+  await outbox.resume('wait')
+  while ((await outbox.peekOutbox()).length > 0) await outbox.idle()
+  // The resumption with the first four claims, four deletes with four claims each, and the last deletes.
+  expect(sizes).toEqual([1 + 4, ...Array.from({ length: 24 }, () => 4 + 4), 4])
+  await outbox.dispose()
+})
