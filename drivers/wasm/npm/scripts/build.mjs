@@ -13,7 +13,6 @@ import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'no
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
-import { compress } from '@blu3r4y/lzma'
 import { build } from 'esbuild'
 
 const here = dirname(dirname(fileURLToPath(import.meta.url)))
@@ -41,8 +40,8 @@ function buildWasm() {
   run(join(here, 'node_modules/.bin/wasm-opt'), ['-Oz', '-Oz', '--low-memory-unused', '--strip-debug', '--strip-producers', '--enable-bulk-memory',
     '--enable-mutable-globals', '--enable-nontrapping-float-to-int', '--enable-reference-types', '--enable-sign-ext',
     '--enable-multivalue', join(wasmDir, 'outbox_wasm_bg.wasm'), '-o', wasm])
-  const packed = compress(readFileSync(wasm), 9)
-  writeFileSync(`${wasm}.lzma.base64`, Buffer.from(packed).toString('base64'))
+  const packed = gzipSync(readFileSync(wasm), { level: 9 })
+  writeFileSync(`${wasm}.gz.base64`, packed.toString('base64'))
 }
 
 /** The entry points; what they share is a chunk, so that both know the same outboxes. */

@@ -34,11 +34,11 @@ declare module '*/build/wasm/outbox_wasm.js' {
   export class Core {
     constructor(config: string, name: string, host: object)
   }
-  const init: (options: { module_or_path: import('./core.js').WasmSource }) => Promise<unknown>
+  const init: (options: { module_or_path: import('./core.js').WasmSource | Response }) => Promise<unknown>
   export default init
 }
 
-declare module '*.lzma.base64' {
+declare module '*.gz.base64' {
   const text: string
   export default text
 }
