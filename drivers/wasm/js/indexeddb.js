@@ -86,10 +86,10 @@ export class IndexedDbStorage {
     this.#askToPersist = persist;
   }
 
-  /** @param {string} name */
+  /** One that is open, or is being opened, is not opened again. @param {string} name */
   async open(name) {
     this.#name = name;
-    await this.#connect();
+    if (this.#db === undefined) await this.#connect();
     if (this.#askToPersist && !askedToPersist) {
       askedToPersist = true;
       globalThis.navigator?.storage?.persist?.().catch(() => undefined); // a no costs nothing but safety
@@ -244,6 +244,10 @@ export class IndexedDbStorage {
     if (this.#closed) return Promise.reject(storageFailure('unavailable', 'the storage is closed'));
     this.#opening ??= openDatabase(this.#name)
       .then((db) => {
+        if (this.#closed) {
+          db.close();
+          throw storageFailure('unavailable', 'the storage is closed');
+        }
         db.onclose = () => this.#forget(db);
         db.onversionchange = () => this.#forget(db); // another tab upgrades or deletes it
         this.#db = db;

@@ -14,7 +14,7 @@ import { neverLeads } from './ports.js'
 import type { Registry } from './registry.js'
 import { Session, storageError } from './session.js'
 import { noticing } from './storage/noticing.js'
-import type { StorageAdapter } from './storage/types.js'
+import type { OutboxStorage, StorageAdapter } from './storage/types.js'
 import type { Item, Outcome } from './types.js'
 import { PendingList } from './view.js'
 import { Views } from './views.js'
@@ -189,9 +189,19 @@ export class Engine {
   private async openNow(): Promise<void> {
     const { mode } = this
     if (this.opened === mode || (mode !== 'staging' && mode !== 'live')) return
+    const early = this.adapter.connectEarly?.(this.name)
+    const isTaken = await this.openAs(mode, early).catch((error: unknown) => {
+      early?.close()
+      throw error
+    })
+    if (!isTaken) early?.close()
+  }
+
+  /** False: the mode is another by now. */
+  private async openAs(mode: 'staging' | 'live', early: OutboxStorage | undefined): Promise<boolean> {
     const make = await this.loadCore(this.options.wasm).catch((cause: unknown) => { throw wasmError(cause) })
     // It was started meanwhile, or stopped: what comes next in the chain does that.
-    if (mode !== this.mode) return
+    if (mode !== this.mode) return false
     const before = this.session
     this.session = undefined
     if (before !== undefined) {
@@ -200,15 +210,16 @@ export class Engine {
       this.view.markStale()
       this.view.isReplaying = true
     }
-    const session = this.makeSession(make, mode)
+    const session = this.makeSession(make, mode, early ?? this.adapter.connect())
     this.opened = mode
     this.session = session
     session.core.start()
     for (const call of this.queue.splice(0)) call.run(session)
     this.flush()
+    return true
   }
 
-  private makeSession(make: MakeCore, mode: Mode): Session {
+  private makeSession(make: MakeCore, mode: Mode, store: OutboxStorage): Session {
     const { adapter, options, registry, name, platform } = this
     const election = mode === 'staging' ? neverLeads
       : electionOf(options.leaderElection ?? 'auto', adapter, hasWebLocks() ? () => new WebLocksElection() : undefined)
@@ -216,7 +227,7 @@ export class Engine {
     const config = coreConfig(options, registry.configs(), this.replica, adapter.shared)
     const upgrade = (id: string, mutatorName: string, args: string) => this.upgrade(id, mutatorName, args)
     const session: Session = new Session(make, config, name, {
-      store: noticing(adapter.connect(), () => this.failuresChanged?.()),
+      store: noticing(store, () => this.failuresChanged?.()),
       election,
       ...(channel === undefined ? {} : { channel }),
       ...(platform.clock === undefined ? {} : { clock: platform.clock }),

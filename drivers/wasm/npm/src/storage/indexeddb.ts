@@ -16,5 +16,12 @@ export interface IndexedDbOptions {
 
 /** The default store: IndexedDB, shared by all tabs of the origin. */
 export function indexedDbAdapter(options: IndexedDbOptions = {}): StorageAdapter {
-  return { location: 'indexeddb', shared: true, connect: () => new IndexedDbStorage(options) }
+  const connect = () => new IndexedDbStorage(options)
+  const connectEarly = (name: string) => {
+    const storage = connect()
+    // Who opens it is told why it cannot be.
+    storage.open(name).catch(() => undefined)
+    return storage
+  }
+  return { location: 'indexeddb', shared: true, connect, connectEarly }
 }

@@ -91,6 +91,8 @@ export interface StorageAdapter {
   /** Whether other tabs and processes can use it too; if not, this tab leads at once. */
   readonly shared: boolean
   connect(): OutboxStorage
+  /** As `connect`, and begins to open it: while the wasm is on its way. Its `open` goes on with that, or tries again. */
+  connectEarly?(name: string): OutboxStorage
 }
 
 /** What the option `storage` takes: an adapter, or a connection of one's own (which is then taken as shared). */
