@@ -274,6 +274,12 @@ impl<A: DeserializeOwned + 'static> Mutator<A> {
     pub fn name(&self) -> &str {
         &self.name
     }
+
+    /// Its settings.
+    #[must_use]
+    pub fn config(&self) -> &MutatorConfig {
+        &self.config
+    }
 }
 
 impl<A> fmt::Debug for Mutator<A> {

@@ -1,9 +1,9 @@
 //! `Builder`: what an [`Executor`] is told before it starts.
 
-use std::{collections::HashMap, error::Error, fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{error::Error, fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use outbox::{
-    Config, Input, IntoKey, Json, MAX_NAME_BYTES, Mutator, Outbox, Registry, RetryBatch, Timestamp, Trigger,
+    Config, Input, IntoKey, Json, MAX_NAME_BYTES, Mutator, Outbox, RetryBatch, Timestamp, Trigger,
     storage::{MemoryStore, StorageError, Store, StoreId},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    attempt::{Attempt, MutatorFn, erase},
+    attempt::Attempt,
     clock::{Clock, millis},
     engine::{
         Engine, Running,
@@ -28,6 +28,7 @@ use crate::{
     events::EVENTS_KEPT,
     executor::Executor,
     mutator_error::MutatorError,
+    mutators::{Mutators, Registered},
     store::SqliteStore,
 };
 
@@ -41,8 +42,7 @@ type ToRecorder = mpsc::UnboundedSender<(Timestamp, Input)>;
 #[must_use = "call `.start().await`"]
 pub struct Builder {
     name: String,
-    registry: Registry,
-    mutators: HashMap<String, MutatorFn>,
+    mutators: Mutators,
     config: Config,
     store: Option<Choice>,
     hook: Option<HookFn>,
@@ -59,8 +59,7 @@ impl Builder {
     pub(crate) fn new(name: String) -> Self {
         Self {
             name,
-            registry: Registry::new(),
-            mutators: HashMap::new(),
+            mutators: Mutators::default(),
             config: Config { replica: Uuid::new_v4().to_string(), gather: true, ..Config::default() },
             store: None,
             hook: None,
@@ -71,8 +70,8 @@ impl Builder {
     /// Registers a mutator: `send` is called for each attempt to send one of its mutations, in a task of
     /// its own. What it returns is the result that [`Handle`](crate::Handle)s get.
     ///
-    /// Every mutator whose items may be stored belongs here; items of others are parked (R23). One that is
-    /// registered again is replaced.
+    /// Every mutator whose items may be stored belongs here; items of others are parked (R23) until
+    /// [`Executor::register`] brings it. One that is registered again is replaced.
     pub fn mutator<A, R, F, Fut>(mut self, mutator: Mutator<A>, send: F) -> Self
     where
         A: DeserializeOwned + Send + 'static,
@@ -80,8 +79,7 @@ impl Builder {
         F: Fn(Attempt<A>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<R, MutatorError>> + Send + 'static,
     {
-        self.mutators.insert(mutator.name().to_owned(), erase(send));
-        self.registry.register(mutator);
+        self.mutators.register(mutator, send);
         self
     }
 
@@ -90,7 +88,7 @@ impl Builder {
         mut self,
         extract: impl Fn(&str, &Json) -> K + Send + Sync + 'static,
     ) -> Self {
-        self.registry.key_extractor(extract);
+        self.mutators.registry.key_extractor(extract);
         self
     }
 
@@ -170,7 +168,7 @@ impl Builder {
     #[must_use]
     pub fn config(&self) -> Config {
         let shared = matches!(self.store, Some(Choice::Sqlite(_)));
-        Config { mutators: self.registry.configs(), shared, ..self.config.clone() }
+        Config { mutators: self.mutators.registry.configs(), shared, ..self.config.clone() }
     }
 
     /// Opens the store, loads what is stored, and starts to send. Needs a tokio runtime with its timer.
@@ -182,19 +180,20 @@ impl Builder {
         let clock = Clock::start();
         let outbox = Outbox::new(config, clock.now())?;
         check_name(&self.name)?;
-        let registry = Arc::new(self.registry);
+        let mutators = Arc::new(Registered::new(self.mutators));
         let (open, lock) = self.store.ok_or(StartError::NoStore)?.open(self.name);
         let (events, _) = broadcast::channel(EVENTS_KEPT);
         let subscribe = events.downgrade();
         let runtime = Handle::current();
         let (recorder, recorded) = record_in_task(&runtime, self.recorder);
-        let mut running = Running::new(outbox, clock, self.mutators, Hook::new(self.hook), events, recorder);
+        let hook = Hook::new(self.hook);
+        let mut running = Running::new(outbox, clock, Arc::clone(&mutators), hook, events, recorder);
         let (tell_loaded, loaded) = oneshot::channel();
         running.first_load = Some(tell_loaded);
         let engine = Engine::new(running, runtime, recorded);
         // From here on an early end of this function ends the engine.
-        let executor = Executor::new(Arc::clone(&registry), Arc::clone(&engine), subscribe);
-        store_thread::start(open, registry, Arc::clone(&engine)).await?;
+        let executor = Executor::new(Arc::clone(&mutators), Arc::clone(&engine), subscribe);
+        store_thread::start(open, mutators, Arc::clone(&engine)).await?;
         engine.feed(Input::Wake(Trigger::Init));
         engine.lead(Leadership::start(lock.as_deref(), &engine)?);
         engine.runtime().spawn(keep_time(Arc::clone(&engine)));

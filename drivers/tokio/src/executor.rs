@@ -1,19 +1,25 @@
 //! `Executor`: the app's side of a running outbox.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use futures_channel::oneshot;
-use outbox::{Blocked, CallId, Event, FailureRecord, Input, Item, ItemId, Outbox, Registry, Trigger, View};
+use outbox::{
+    Blocked, CallError, CallId, Config, Event, FailureRecord, Input, Item, ItemId, Mutator, Outbox, Trigger,
+    View,
+};
 use outbox_driver::{Answer, EnqueueOptions, ExecutorError, Handle};
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 use tokio::{sync::broadcast, time::Instant};
 use uuid::Uuid;
 
 use crate::{
+    attempt::Attempt,
     builder::Builder,
     engine::{Engine, Stopped},
     events::Events,
     live::Live,
+    mutator_error::MutatorError,
+    mutators::Registered,
 };
 
 /// A running outbox: stores mutations, and sends them when it can.
@@ -27,7 +33,7 @@ pub struct Executor {
 }
 
 struct Shared {
-    registry: Arc<Registry>,
+    mutators: Arc<Registered>,
     engine: Arc<Engine>,
     /// Weak, so that streams of events end with the engine.
     events: broadcast::WeakSender<Event>,
@@ -41,11 +47,11 @@ impl Executor {
     }
 
     pub(crate) fn new(
-        registry: Arc<Registry>,
+        mutators: Arc<Registered>,
         engine: Arc<Engine>,
         events: broadcast::WeakSender<Event>,
     ) -> Self {
-        Self { shared: Arc::new(Shared { registry, engine, events }) }
+        Self { shared: Arc::new(Shared { mutators, engine, events }) }
     }
 
     /// Stores a mutation. Resolves when it is durable, not when it is sent (R1); the handle waits for
@@ -72,11 +78,43 @@ impl Executor {
         args: &A,
         options: EnqueueOptions,
     ) -> Result<Handle, ExecutorError> {
-        let draft = options.draft(&self.shared.registry, mutator, args, new_id)?;
+        let mutators = self.shared.mutators.now();
+        let draft = options.draft(&mutators.registry, mutator, args, new_id)?;
+        drop(mutators);
         match self.call(|call| Input::Enqueue { call, draft }).await? {
             Answer::Enqueued { id, outcome } => Ok(Handle::new(id, outcome)),
             Answer::Done(_) => unreachable!("an enqueue is answered by its place or an error"),
         }
+    }
+
+    /// Registers a mutator as [`Builder::mutator`] does, but while the executor runs: for a part of the app
+    /// that is loaded late, or is loaded again. Items that are parked for want of it are read again, with
+    /// its [`upgrade`](Mutator::upgrade), and sent when it is their turn (R23).
+    ///
+    /// One that is registered under the same name already is replaced: attempts under way go on with the
+    /// old one, every later attempt is the new one's. Items that it had keep their args as they were read,
+    /// and what was decided when they were enqueued (their key, whether they are a barrier, their
+    /// idempotency key).
+    ///
+    /// # Errors
+    /// [`ExecutorError::Call`] if its name or its settings are out of their limits (R32): then nothing has
+    /// changed; [`ExecutorError::Stopped`].
+    pub async fn register<A, R, F, Fut>(&self, mutator: Mutator<A>, send: F) -> Result<(), ExecutorError>
+    where
+        A: DeserializeOwned + Send + 'static,
+        R: Serialize,
+        F: Fn(Attempt<A>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<R, MutatorError>> + Send + 'static,
+    {
+        let (name, config) = (mutator.name().to_owned(), mutator.config().clone());
+        let settings = BTreeMap::from([(name.clone(), config.clone())]);
+        Config { mutators: settings, ..Config::default() }.validate().map_err(CallError::from)?;
+        let mut replaced = None; // dropped out here, without the engine's lock: it is the app's
+        let register = |call| {
+            replaced = Some(self.shared.mutators.register(mutator, send));
+            Input::Register { call, name, mutator: config }
+        };
+        self.done(register).await.map(drop)
     }
 
     /// Waits for an item that was enqueued earlier, in this process, in another or before a restart. If this
@@ -253,7 +291,9 @@ impl Drop for Shared {
 
 impl fmt::Debug for Executor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Executor").field("registry", &self.shared.registry).finish_non_exhaustive()
+        f.debug_struct("Executor")
+            .field("registry", &self.shared.mutators.now().registry)
+            .finish_non_exhaustive()
     }
 }
 

@@ -68,6 +68,7 @@ pub mod http;
 mod live;
 pub mod lock;
 mod mutator_error;
+mod mutators;
 pub mod store;
 
 pub use attempt::Attempt;

@@ -15,6 +15,7 @@ use std::{
 use outbox::Input;
 
 use super::{Engine, Running, State, later::Later, store_thread::Request};
+use crate::mutators::Mutators;
 
 /// How long the thread stays awake for those who come back. It spares one who is alone that the thread is
 /// woken, and costs no more than this for each transaction.
@@ -55,14 +56,26 @@ impl Engine {
         }
     }
 
-    /// For the store's thread: its answer to the last request. Returns when the replies are out, and those
-    /// who got them are back or take their time.
-    pub(crate) fn answered(self: &Arc<Self>, answer: Input) {
+    /// For the store's thread: its answer to the last request, and the mutators as of it. Returns when the
+    /// replies are out, and those who got them are back or take their time.
+    ///
+    /// # Errors
+    /// The answer, if those are no longer the mutators.
+    pub(crate) fn answered(self: &Arc<Self>, answer: Input, as_of: &Arc<Mutators>) -> Result<(), Input> {
         let answered = self.with_later(|running| {
+            if !running.mutators.are(as_of) {
+                return Err(answer);
+            }
             running.step(answer);
-            running.parts.arrivals_taken
+            Ok(running.parts.arrivals_taken)
         });
-        let Some((taken, later)) = answered else { return };
+        let Some((taken, later)) = answered else { return Ok(()) };
+        self.come_back(taken?, later);
+        Ok(())
+    }
+
+    /// Sees to it that `later` is done, and lets those who hear of it come back; `taken` had arrived before.
+    fn come_back(self: &Arc<Self>, taken: u64, later: Vec<Later>) {
         let woken = later.iter().filter(|later| later.wakes_someone()).count() as u64;
         let awaited = taken + woken.min(ENOUGH);
         self.hand_on(later);

@@ -9,7 +9,7 @@
 //! views) is handed to queues under the lock, so all see it in the outbox's order.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
@@ -27,7 +27,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{attempt::MutatorFn, clock::Clock};
+use crate::{clock::Clock, mutators::Registered};
 
 pub(crate) mod flights;
 pub(crate) mod gather;
@@ -81,7 +81,7 @@ enum State {
 pub(crate) struct Running {
     pub(crate) outbox: Outbox,
     pub(crate) clock: Clock,
-    pub(crate) mutators: HashMap<String, MutatorFn>,
+    pub(crate) mutators: Arc<Registered>,
     pub(crate) hook: Hook,
     pub(crate) leadership: Leadership,
     pub(crate) events: broadcast::Sender<Event>,
@@ -193,7 +193,8 @@ impl Engine {
 
     /// As [`Engine::with`], for the app; not while stopping.
     fn serving<T>(self: &Arc<Self>, work: impl FnOnce(&mut Running) -> T) -> Option<T> {
-        self.with(|running| (!running.parts.stopping).then(|| work(running))).flatten()
+        let mut work = Some(work); // dropped without the lock if it is not done: it may hold the app's code
+        self.with(|running| if running.parts.stopping { None } else { Some(work.take()?(running)) }).flatten()
     }
 
     /// Works on the state, and then does what is left for after the lock. `None`: the engine has ended.
@@ -245,7 +246,7 @@ impl Running {
     pub(crate) fn new(
         outbox: Outbox,
         clock: Clock,
-        mutators: HashMap<String, MutatorFn>,
+        mutators: Arc<Registered>,
         hook: Hook,
         events: broadcast::Sender<Event>,
         recorder: Option<UnboundedSender<(Timestamp, Input)>>,
@@ -293,7 +294,8 @@ impl Running {
                 if self.parts.stopping {
                     return self.parts.held_back += 1; // a probe: its claim is stored, and it is sent again
                 }
-                let mutator = self.mutators.get(&*item.mutator_name);
+                let mutators = self.mutators.now();
+                let mutator = mutators.send(&item.mutator_name);
                 let mutator =
                     mutator.expect("the outbox parks items of mutators that are not registered (R23)");
                 let deadline = self.clock.instant(deadline);

@@ -4,13 +4,14 @@ use std::{io, sync::Arc, thread, time::Duration};
 
 use outbox::{
     Input, Poke, Registry,
-    storage::{Fence, OpId, Scope, Snapshot, StorageError, Store, Write},
+    storage::{Fence, OpId, Scope, StorageError, Store, Write},
 };
 use tokio::sync::oneshot;
 
 use super::Engine;
 use crate::{
     error::StartError,
+    mutators::Registered,
     store::{OpenError, SqliteStore},
 };
 
@@ -49,7 +50,7 @@ pub(crate) enum Request {
 /// closes the store.
 pub(crate) async fn start(
     open: Open,
-    registry: Arc<Registry>,
+    mutators: Arc<Registered>,
     engine: Arc<Engine>,
 ) -> Result<(), StartError> {
     let (opened_tx, opened) = oneshot::channel();
@@ -58,7 +59,7 @@ pub(crate) async fn start(
         Ok(store) => {
             // A start that was given up has ended the engine: serving ends at once.
             let _ = opened_tx.send(Ok(()));
-            Server { store, registry, engine: &ending.0 }.serve();
+            Server { store, mutators, engine: &ending.0 }.serve();
         }
         Err(error) => drop(opened_tx.send(Err(error))),
     };
@@ -79,7 +80,7 @@ impl Drop for EndedOnDrop {
 
 struct Server<'a> {
     store: Opened,
-    registry: Arc<Registry>,
+    mutators: Arc<Registered>,
     engine: &'a Arc<Engine>,
 }
 
@@ -94,7 +95,7 @@ impl Server<'_> {
             match request {
                 Some(request) => {
                     let answer = self.answer(request);
-                    self.engine.answered(answer);
+                    self.hand_in(answer);
                 }
                 None if self.changed_elsewhere() => self.engine.feed(Input::Poked(Poke::Unknown)),
                 None => {}
@@ -116,25 +117,33 @@ impl Server<'_> {
             Opened::Own(store) => store.as_mut(),
         };
         match request {
-            Request::Acquire { op } => {
-                Input::Loaded { op, result: upgraded(&self.registry, store.acquire()) }
-            }
-            Request::Load { op, fence, scope } => {
-                Input::Loaded { op, result: upgraded(&self.registry, store.load(fence, &scope)) }
-            }
+            Request::Acquire { op } => Input::Loaded { op, result: store.acquire() },
+            Request::Load { op, fence, scope } => Input::Loaded { op, result: store.load(fence, &scope) },
             Request::Persist { op, fence, writes } => {
                 Input::Persisted { op, result: store.persist(fence, &writes) }
+            }
+        }
+    }
+
+    /// Hands an answer in, its stored args brought up to date: once more if a mutator was registered
+    /// meanwhile, whose args were not.
+    fn hand_in(&self, mut answer: Input) {
+        loop {
+            let mutators = self.mutators.now();
+            upgrade(&mutators.registry, &mut answer);
+            match self.engine.answered(answer, &mutators) {
+                Ok(()) => return,
+                Err(outdated) => answer = outdated,
             }
         }
     }
 }
 
 /// Brings stored args up to date before anything sees them (R23).
-fn upgraded(registry: &Registry, loaded: Result<Snapshot, StorageError>) -> Result<Snapshot, StorageError> {
-    let mut snapshot = loaded?;
-    for refused in registry.upgrade(&mut snapshot) {
+fn upgrade(registry: &Registry, answer: &mut Input) {
+    let Input::Loaded { result: Ok(snapshot), .. } = answer else { return };
+    for refused in registry.upgrade(snapshot) {
         tracing::warn!(id = %refused.id, mutator = refused.mutator_name, problem = refused.problem,
             "the mutator's upgrade refused stored args; they stay as they are");
     }
-    Ok(snapshot)
 }
