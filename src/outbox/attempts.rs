@@ -4,7 +4,7 @@ use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
 use super::{
     Effects, Outbox,
-    entry::{Entry, Settlement, Stage},
+    entry::{Entry, Settlement, Squashed, Stage},
     journal::Retry,
 };
 use crate::{
@@ -157,7 +157,7 @@ impl Outbox {
         let entry = self.entries.get_mut(seq).expect("an item that settles is an entry");
         entry.flags.told = true;
         // What is squashed into it from here on is told when it is gone.
-        let squashed = core::mem::take(&mut entry.squashed);
+        let squashed = entry.take_squashed();
         Self::tell(core::iter::once(&entry.item.id).chain(&squashed), &outcome, fx);
         let failure = failure.map(|failure| record::encode_failure(&failure));
         self.journal.puts.remove(&seq);
@@ -181,7 +181,7 @@ impl Outbox {
         self.cancel_if_in_flight(seq, fx);
         self.void_ask_about(seq);
         let Some(mut entry) = self.take_entry(seq) else { return };
-        let squashed = core::mem::take(&mut entry.squashed);
+        let squashed = entry.take_squashed();
         let own = (!entry.flags.told).then_some(&entry.item.id);
         match &outcome {
             Outcome::Squashed { into } => {
@@ -206,13 +206,13 @@ impl Outbox {
         let Some(survivor) = survivor else {
             return Self::tell(ids.iter(), &Outcome::Gone, fx);
         };
-        let mut handed = core::mem::take(&mut survivor.squashed).into_vec();
+        let mut handed = survivor.take_squashed();
         for id in ids {
             if !handed.contains(&id) {
                 handed.push(id);
             }
         }
-        survivor.squashed = handed.into();
+        survivor.squashed = (!handed.is_empty()).then(|| Box::new(Squashed(handed)));
     }
 
     /// Takes an entry out of every index; the items behind it move up.

@@ -1,6 +1,6 @@
 //! `Entry`: what a replica knows of one stored item.
 
-use alloc::{boxed::Box, sync::Arc};
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
 use crate::{
     effect::ParkReason,
@@ -20,8 +20,12 @@ pub(super) struct Entry {
     /// The first attempt that was made with the current args (R14).
     pub(super) first_attempt: u32,
     /// Items that were squashed into this one: its outcome is theirs (R17).
-    pub(super) squashed: Box<[ItemId]>,
+    pub(super) squashed: Option<Box<Squashed>>,
 }
+
+/// They are few: an entry that has none spends a word on them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Squashed(pub(super) Vec<ItemId>);
 
 /// Small facts about an entry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -112,8 +116,13 @@ impl Entry {
             queued: Queued::No,
             flags: Flags::default(),
             first_attempt: 1,
-            squashed: Box::default(),
+            squashed: None,
         }
+    }
+
+    /// The items that were squashed into it; they are its no longer.
+    pub(super) fn take_squashed(&mut self) -> Vec<ItemId> {
+        self.squashed.take().map_or_else(Vec::new, |squashed| squashed.0)
     }
 
     /// Whether an earlier attempt failed or was interrupted (R8).
