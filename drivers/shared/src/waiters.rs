@@ -1,7 +1,8 @@
 //! `Waiters`: who waits for which answer: calls for their reply, handles for their item's outcome.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map::Entry};
 
+use foldhash::fast::FixedState;
 use futures_channel::oneshot;
 use outbox::{CallError, CallId, Event, ItemId, Outcome, Reply};
 
@@ -31,8 +32,15 @@ pub type OutcomeSender = oneshot::Sender<Outcome>;
 /// Callers that went away are no error: what they asked for is done all the same.
 #[derive(Debug, Default)]
 pub struct Waiters {
-    calls: HashMap<CallId, AnswerSender>,
-    items: HashMap<ItemId, Vec<OutcomeSender>>,
+    calls: HashMap<CallId, AnswerSender, FixedState>,
+    items: HashMap<ItemId, Waiting, FixedState>,
+}
+
+/// Those who wait for one item: mostly one, who costs no allocation.
+#[derive(Debug)]
+struct Waiting {
+    first: OutcomeSender,
+    others: Vec<OutcomeSender>,
 }
 
 impl Waiters {
@@ -43,9 +51,12 @@ impl Waiters {
 
     /// `tell` waits for a pending item.
     pub fn item(&mut self, id: ItemId, tell: OutcomeSender) {
-        let waiting = self.items.entry(id).or_default();
-        waiting.retain(|waiter| !waiter.is_canceled());
-        waiting.push(tell);
+        match self.items.entry(id) {
+            Entry::Vacant(nobody) => {
+                nobody.insert(Waiting { first: tell, others: Vec::new() });
+            }
+            Entry::Occupied(mut waiting) => waiting.get_mut().join(tell),
+        }
     }
 
     /// Answers a call. From here on its item is waited for: its outcome comes later.
@@ -75,8 +86,20 @@ impl Waiters {
             _ => None,
         };
         let waiting = told.and_then(|(id, outcome)| Some((self.items.remove(id)?, outcome.clone())));
-        waiting
-            .into_iter()
-            .flat_map(|(waiting, outcome)| waiting.into_iter().map(move |waiter| (waiter, outcome.clone())))
+        waiting.into_iter().flat_map(|(Waiting { first, others }, outcome)| {
+            std::iter::once(first).chain(others).map(move |waiter| (waiter, outcome.clone()))
+        })
+    }
+}
+
+impl Waiting {
+    /// One more, in the place of one that went away if there is such a one.
+    fn join(&mut self, tell: OutcomeSender) {
+        self.others.retain(|waiter| !waiter.is_canceled());
+        if self.first.is_canceled() {
+            self.first = tell;
+        } else {
+            self.others.push(tell);
+        }
     }
 }
