@@ -51,11 +51,13 @@ for (const theme of ['light', 'dark'] as const) {
 test('the theme is the system\'s until one is chosen, which is kept', async ({ board }) => {
   const { page } = board
   const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor)
+  const html = page.locator('html')
   await page.emulateMedia({ colorScheme: 'dark' })
+  await expect(html).toHaveAttribute('data-theme', 'dark')
   const dark = await background()
   await page.emulateMedia({ colorScheme: 'light' })
-  const before = await background()
-  expect(before).not.toBe(dark)
+  await expect(html).toHaveAttribute('data-theme', 'light')
+  expect(await background()).not.toBe(dark)
   await page.getByRole('button', { name: /colours$/ }).click()
   expect(await background()).toBe(dark)
   await board.reload()
