@@ -9,7 +9,8 @@
 // wasm-bindgen (the version of the crate's Cargo.toml) is taken from WASM_BINDGEN, or from the PATH.
 
 import { execFileSync } from 'node:child_process'
-import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
@@ -31,9 +32,14 @@ function buildWasm() {
   // As a cdylib alone: cargo does no link-time optimisation for a crate that is an rlib too, and that costs a fifth.
   run('cargo', ['rustc', '--package', 'outbox-wasm', '--lib', '--crate-type', 'cdylib', '--no-default-features', '--features', 'npm',
     '--target', 'wasm32-unknown-unknown', '--profile', 'npm'], top)
+  const compiled = join(target, 'wasm32-unknown-unknown/npm/outbox_wasm.wasm')
+  // The rest takes longer than a compilation in which nothing has changed: it is done once for what it is made of.
+  const stamp = join(wasmDir, 'made-of')
+  const madeOf = hashOf(compiled, fileURLToPath(import.meta.url), join(here, 'package-lock.json'))
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === madeOf) return
   rmSync(wasmDir, { recursive: true, force: true })
   mkdirSync(wasmDir, { recursive: true })
-  run(process.env.WASM_BINDGEN ?? 'wasm-bindgen', [join(target, 'wasm32-unknown-unknown/npm/outbox_wasm.wasm'), '--target', 'web',
+  run(process.env.WASM_BINDGEN ?? 'wasm-bindgen', [compiled, '--target', 'web',
     '--no-typescript', '--omit-default-module-path', '--out-dir', wasmDir, '--out-name', 'outbox_wasm'])
   const wasm = join(wasmDir, 'outbox.wasm')
   // The features that every browser above our floor has; with all of them some could not load it.
@@ -42,6 +48,13 @@ function buildWasm() {
     '--enable-multivalue', join(wasmDir, 'outbox_wasm_bg.wasm'), '-o', wasm])
   const packed = gzipSync(readFileSync(wasm), { level: 9 })
   writeFileSync(`${wasm}.gz.base64`, packed.toString('base64'))
+  writeFileSync(stamp, madeOf)
+}
+
+function hashOf(...files) {
+  const hash = createHash('sha256')
+  for (const file of files) hash.update(readFileSync(file))
+  return hash.digest('hex')
 }
 
 /** The entry points; what they share is a chunk, so that both know the same outboxes. */
