@@ -11,6 +11,11 @@ export class Board {
 
   constructor(readonly page: Page, private readonly office: Office) {
     page.on('pageerror', (error) => this.errors.push(String(error)))
+    page.on('console', (message) => {
+      // The browser's own words for an answer that was trouble.
+      const isTrouble = message.text().startsWith('Failed to load resource')
+      if (message.type() === 'error' && !isTrouble) this.errors.push(message.text())
+    })
   }
 
   async open(): Promise<void> {
@@ -69,28 +74,40 @@ export class Board {
     await expect(this.column(column).getByRole('article', { name: customer, exact: true })).toBeVisible()
   }
 
-  async note(customer: string, text: string): Promise<void> {
+  /** Writes a note that will not stay there. */
+  async tryToNote(customer: string, text: string): Promise<void> {
     await this.show('Visits')
     await this.page.getByRole('button', { name: `Edit ${customer}` }).click()
     await this.page.getByRole('textbox', { name: 'Note' }).fill(text)
     await this.page.getByRole('button', { name: 'Save' }).click()
+  }
+
+  async note(customer: string, text: string): Promise<void> {
+    await this.tryToNote(customer, text)
     await expect(this.card(customer)).toContainText(text)
   }
 
-  /** Turns one of the panel's switches. */
+  /** Turns one of the panel's switches, unless it is there already. */
   async trouble(name: 'Offline' | 'Slow office' | 'Lose replies' | 'Busy office', isOn: boolean): Promise<void> {
     await this.show('Trouble')
-    const told = name === 'Offline' ? undefined : this.told('PUT', '/trouble')
-    await this.page.getByRole('switch', { name }).setChecked(isOn)
-    await told
+    const knob = this.page.getByRole('switch', { name })
+    if (await knob.isChecked() !== isOn) {
+      const told = name === 'Offline' ? undefined : this.told('PUT', '/trouble')
+      await knob.setChecked(isOn)
+      await told
+    }
     await this.show('Visits')
   }
 
+  /** `None`: no visit is refused any longer. */
   async refuse(customer: string): Promise<void> {
     await this.show('Trouble')
-    const told = this.told('PUT', '/trouble')
-    await this.page.getByLabel('Refuse a visit').selectOption({ label: customer })
-    await told
+    const list = this.page.getByLabel('Refuse a visit')
+    if (await list.locator('option:checked').textContent() !== customer) {
+      const told = this.told('PUT', '/trouble')
+      await list.selectOption({ label: customer })
+      await told
+    }
     await this.show('Visits')
   }
 
