@@ -1,26 +1,11 @@
 // A tab that the browser freezes gives the lead away; one that hangs keeps its lock, and its heir steals it: what the
-// old leader does when it wakes harms nothing (R26, R27). And the back/forward cache, where pages are frozen, too.
-import { expect, test as base } from '@playwright/test'
+// old leader does when it wakes harms nothing (R26, R27). One whose process is killed, too; and the back/forward
+// cache, where pages are frozen.
+import { expect } from '@playwright/test'
 
-import { Server } from '../support/server.ts'
+import { test, url } from './fixtures.ts'
 import { violations } from './oracle.ts'
-import { RawBrowser, type RawTab } from './raw.ts'
-
-const test = base.extend<{ server: Server; browser2: RawBrowser }>({
-  server: async ({}, use) => {
-    const server = await Server.start()
-    await use(server)
-    server.release()
-    await server.stop()
-  },
-  browser2: async ({}, use) => {
-    const browser = await RawBrowser.start()
-    await use(browser)
-    await browser.end()
-  },
-})
-
-const url = (server: Server, query = '') => `${server.url}/?plain=true&record=true${query}`
+import type { RawTab } from './raw.ts'
 
 /** The tab's only thread is busy for so long: no timer, no message, no answer. It does not wait for that. */
 function hang(tab: RawTab, ms: number): void {
@@ -33,7 +18,7 @@ test('a leader that freezes is followed at once, and does no harm when it thaws'
   const frozen = await browser.tab(url(server))
   await frozen.leads()
   const heir = await browser.tab(url(server))
-  await heir.evaluate(() => todos.outbox().ready)
+  await heir.ready()
   expect(await frozen.evaluate(() => document.visibilityState)).toBe('hidden')
   // An attempt is under way when it freezes.
   server.meets('a 1 0 0', { kind: 'hold' })
@@ -59,7 +44,7 @@ test('a leader that hangs is followed within 8 s by the tab that has work @long'
   const hung = await browser.tab(url(server))
   await hung.leads()
   const heir = await browser.tab(url(server))
-  await heir.evaluate(() => todos.outbox().ready)
+  await heir.ready()
 
   hang(hung, 12_000)
   const start = Date.now()
@@ -95,11 +80,34 @@ test('a leader that hangs for about the time of a steal: one of the two leads, n
   expect(server.arrivals).toHaveLength(acknowledged.length)
 })
 
+test('the leader\'s renderer is killed: the next one leads within a second, and sends what was under way', async ({ server, browser2: browser }) => {
+  const leader = await browser.tab(url(server))
+  await leader.leads()
+  const heir = await browser.tab(url(server))
+  await heir.ready()
+  const pid = await leader.renderer()
+  server.meets('a 1 0 0', { kind: 'hold' })
+  await leader.evaluate(() => todos.add('a 1 0 0', { key: 'a' }))
+  await server.hasSeen('a 1 0 0')
+
+  const start = Date.now()
+  process.kill(pid, 'SIGKILL')
+  await heir.leads()
+  const took = Date.now() - start
+  console.log(`from the renderer's end to the next leader: ${took} ms`)
+  expect(took).toBeLessThan(1_000)
+  await heir.evaluate(() => todos.add('a 1 1 0', { key: 'a' }))
+  await heir.drained(20_000)
+  server.release()
+  expect(server.arrived('a 1 0 0')).toBe(2)
+  expect(violations(server, ['a 1 0 0', 'a 1 1 0'])).toEqual([])
+})
+
 test('a frozen leader that is closed frees its lock', async ({ server, browser2: browser }) => {
   const frozen = await browser.tab(url(server))
   await frozen.leads()
   const heir = await browser.tab(url(server))
-  await heir.evaluate(() => todos.outbox().ready)
+  await heir.ready()
   await frozen.freeze()
 
   await frozen.close()

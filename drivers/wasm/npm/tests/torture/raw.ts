@@ -38,9 +38,10 @@ export class RawBrowser {
     })
   }
 
-  static async start(): Promise<RawBrowser> {
+  /** `more`: flags beside those that every browser of the tests has. */
+  static async start(more: readonly string[] = []): Promise<RawBrowser> {
     const profile = await mkdtemp(join(tmpdir(), 'outbox-torture-'))
-    const own = ['--headless=new', '--remote-debugging-pipe', `--user-data-dir=${profile}`, 'about:blank']
+    const own = [...more, '--headless=new', '--remote-debugging-pipe', `--user-data-dir=${profile}`, 'about:blank']
     return new RawBrowser(spawn(executablePath, [...args, ...own], { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'] }), profile)
   }
 
@@ -62,13 +63,23 @@ export class RawBrowser {
     return result as T
   }
 
-  /** Opens a tab in front of the others: those are hidden then. */
-  async tab(url: string): Promise<RawTab> {
-    const { targetId } = await this.ask<{ targetId: string }>('Target.createTarget', { url })
+  /** Opens a tab in front of the others: those are hidden then. `script` runs before all of the page's. */
+  async tab(url: string, script?: () => void): Promise<RawTab> {
+    const { targetId } = await this.ask<{ targetId: string }>('Target.createTarget', { url: 'about:blank' })
     const { sessionId } = await this.ask<{ sessionId: string }>('Target.attachToTarget', { targetId, flatten: true })
     const tab = new RawTab(this, targetId, sessionId)
+    await tab.ask('Page.enable')
+    if (script !== undefined) await tab.ask('Page.addScriptToEvaluateOnNewDocument', { source: `(${String(script)})()` })
+    await tab.ask('Page.navigate', { url })
     await tab.shows()
     return tab
+  }
+
+  /** The CPU time of each renderer so far, in seconds, by its process's id. */
+  async renderers(): Promise<Map<number, number>> {
+    interface Process { id: number; type: string; cpuTime: number }
+    const { processInfo } = await this.ask<{ processInfo: Process[] }>('SystemInfo.getProcessInfo')
+    return new Map(processInfo.filter(({ type }) => type === 'renderer').map(({ id, cpuTime }) => [id, cpuTime]))
   }
 
   #pipe(number: 3): Writable
@@ -106,6 +117,13 @@ export class RawTab {
     await expect.poll(isThere, { message: 'whether the page is loaded', timeout: 20_000 }).toBe(true)
   }
 
+  async reload(): Promise<void> {
+    await this.evaluate(() => void Object.assign(globalThis, { isOld: true }))
+    await this.ask('Page.reload')
+    await expect.poll(() => this.evaluate(() => 'isOld' in globalThis).catch(() => true), { message: 'whether the old page is there' }).toBe(false)
+    await this.shows()
+  }
+
   async leads(timeout = 10_000): Promise<void> {
     await expect.poll(() => this.evaluate(() => todos.leading()), { message: 'whether this tab leads', timeout, intervals: [20] }).toBe(true)
   }
@@ -121,6 +139,30 @@ export class RawTab {
 
   async thaw(): Promise<void> {
     await this.ask('Page.setWebLifecycleState', { state: 'active' })
+  }
+
+  /** The process of its page: the one that works when the page is busy. */
+  async renderer(): Promise<number> {
+    const before = await this.browser.renderers()
+    await this.evaluate(() => {
+      for (const end = performance.now() + 1_000; performance.now() < end; );
+    })
+    const after = await this.browser.renderers()
+    const worked = [...after].map(([pid, time]) => ({ pid, time: time - (before.get(pid) ?? 0) }))
+    const [most, next] = worked.sort((a, b) => b.time - a.time)
+    if (most === undefined || most.time < 2 * (next?.time ?? 0)) throw new Error(`which process is it? ${JSON.stringify(worked)}`)
+    return most.pid
+  }
+
+  /** Waits until what is stored is known. */
+  async ready(): Promise<void> {
+    await this.evaluate(() => todos.outbox().ready)
+  }
+
+  /** Waits until nothing is pending, for at most so long. */
+  async drained(timeout: number): Promise<void> {
+    await this.ready()
+    await expect.poll(() => this.evaluate(() => todos.pending().length), { message: 'how many are pending', timeout }).toBe(0)
   }
 
   async close(): Promise<void> {
