@@ -1,36 +1,44 @@
 // An outbox that can do nothing does nothing: its only timer is the look at the change counter (R28).
-import { expect, test } from '../support/fixtures.ts'
+import { expect } from '@playwright/test'
+
+import { test, url } from './fixtures.ts'
 
 interface Counting {
   counted: { timers: number }
 }
 
-test('ten seconds with many items in backoff: no timer but the look at the counter @long', async ({ world }) => {
-  const [items, seconds] = [400, 10]
-  world.server.isInMood(() => ({ kind: 'unavailable', retryAfter: '3600' }))
-  await world.context.addInitScript(() => {
-    const counted = { timers: 0 }
-    const { setTimeout } = globalThis
-    const counting = (run: () => void, ms?: number) => setTimeout(() => {
-      counted.timers += 1
-      run()
-    }, ms)
-    Object.assign(globalThis, { counted, setTimeout: counting })
-  })
-  await world.goOffline()
-  const tab = await world.tab({ plain: true })
-  await tab.ready()
-  await tab.page.evaluate((items) => Promise.all(Array.from({ length: items }, (_, number) => todos.add(`a 1 0 ${number}`, { key: `k${number % 100}` }))), items)
-  await world.goOnline()
-  // The first of every lane has been answered: all wait for an hour.
-  await expect.poll(() => new Set(world.server.arrivals.map(({ text }) => text)).size, { timeout: 60_000 }).toBe(100)
-  await tab.page.waitForTimeout(1_000)
+/** Every timer that fires is counted, whoever has set it. */
+function countTimers(): void {
+  const counted = { timers: 0 }
+  const counting = (set: typeof setTimeout) => (run: (...args: unknown[]) => void, ms?: number, ...args: unknown[]) => set(() => {
+    counted.timers += 1
+    run(...args)
+  }, ms)
+  const { setTimeout, setInterval } = globalThis
+  Object.assign(globalThis, { counted, setTimeout: counting(setTimeout), setInterval: counting(setInterval as typeof setTimeout) })
+}
 
-  await tab.page.evaluate(() => void ((globalThis as unknown as Counting).counted.timers = 0))
-  await tab.page.waitForTimeout(seconds * 1_000)
-  const { timers } = await tab.page.evaluate(() => (globalThis as unknown as Counting).counted)
+test('ten seconds with 10,000 items in backoff: no timer but the look at the counter @long', async ({ server, browser2: browser }) => {
+  test.setTimeout(600_000)
+  const [items, seconds] = [10_000, 10]
+  server.isInMood(() => ({ kind: 'unavailable', retryAfter: '3600' }))
+  const tab = await browser.tab(url(server).replace('record=true', 'record=false'), countTimers)
+  await tab.leads()
+  const start = Date.now()
+  await tab.evaluate(async (items) => {
+    const add = (number: number) => todos.add(`k${number} 1 0 0`, { key: `k${number}` })
+    await Promise.all(Array.from({ length: items }, (_, number) => add(number)))
+  }, items)
+  // Each has been answered: all wait for an hour.
+  await expect.poll(() => server.arrivals.length, { timeout: 540_000 }).toBe(items)
+  console.log(`${items} items are in backoff after ${Date.now() - start} ms`)
+  await tab.evaluate(() => new Promise((later) => setTimeout(later, 1_000)))
+
+  await tab.evaluate(() => void ((globalThis as unknown as Counting).counted.timers = 0))
+  await new Promise((later) => setTimeout(later, seconds * 1_000))
+  const timers = await tab.evaluate(() => (globalThis as unknown as Counting).counted.timers)
   console.log(`${timers} timers in ${seconds} s`)
   // The leader looks every 5 s.
   expect(timers).toBeLessThanOrEqual(3)
-  expect(world.server.arrivals).toHaveLength(100)
+  expect(server.arrivals).toHaveLength(items)
 })
