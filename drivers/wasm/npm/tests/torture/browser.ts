@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 
-import { chromium, type BrowserContext } from '@playwright/test'
+import { chromium, type BrowserContext, type Page } from '@playwright/test'
 
 import { args, executablePath } from '../support/chromium.ts'
 import { keepShell } from '../support/shell.ts'
@@ -46,6 +46,10 @@ export class Browser {
       if (Date.now() - start > GONE_MS) throw new Error(`processes of a killed browser are there after ${GONE_MS / 1000} s`)
     }
     await this.#context?.close().catch(() => {})
+  }
+
+  get pages(): readonly Page[] {
+    return this.#context?.pages() ?? []
   }
 
   async end(): Promise<void> {

@@ -2,7 +2,7 @@
 // a deadline that another clock has written holds nobody up for longer than its rule allows (R3, R10, R11, R30).
 import { expect } from '@playwright/test'
 
-import { test, url } from './fixtures.ts'
+import { rawTest as test, url } from './fixtures.ts'
 import { violations } from './oracle.ts'
 import type { RawTab } from './raw.ts'
 

@@ -1,6 +1,9 @@
 // What is stored is damaged, locked, deleted or from another time: said by name, and nothing else is lost (R4, R23, R24).
-import { expect, test, type World } from '../support/fixtures.ts'
+import { expect } from '@playwright/test'
+
+import type { World } from '../support/fixtures.ts'
 import type { Tab } from '../support/tab.ts'
+import { test } from './fixtures.ts'
 
 const how = { plain: true, record: true }
 

@@ -3,7 +3,7 @@
 // cache, where pages are frozen.
 import { expect } from '@playwright/test'
 
-import { test, url } from './fixtures.ts'
+import { rawTest as test, url } from './fixtures.ts'
 import { violations } from './oracle.ts'
 import type { RawTab } from './raw.ts'
 

@@ -2,7 +2,7 @@
 // late, and never lost; a hidden leader that is asked answers, and is not robbed of its lead (R10, R26).
 import { expect } from '@playwright/test'
 
-import { test, url } from './fixtures.ts'
+import { rawTest as test, url } from './fixtures.ts'
 import { violations } from './oracle.ts'
 import type { RawBrowser, RawTab } from './raw.ts'
 

@@ -1,7 +1,7 @@
 // An outbox that can do nothing does nothing: its only timer is the look at the change counter (R28).
 import { expect } from '@playwright/test'
 
-import { test, url } from './fixtures.ts'
+import { rawTest as test, url } from './fixtures.ts'
 
 interface Counting {
   counted: { timers: number }

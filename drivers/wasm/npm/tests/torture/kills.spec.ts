@@ -13,6 +13,8 @@ import { ROUNDS } from './rounds.ts'
 import { listen, traffic } from './traffic.ts'
 
 const how = { plain: true, record: true }
+/** An item that was killed in flight again and again waits a minute; what follows it goes at once (R10). */
+const STALL_MS = 90_000
 
 test(`the browser is killed ${ROUNDS} times`, async ({}, info) => {
   test.setTimeout(120_000 + ROUNDS * 40_000)
@@ -31,26 +33,35 @@ test(`the browser is killed ${ROUNDS} times`, async ({}, info) => {
       }))
       await wait(200 + Math.random() * 1_500)
       if (round % 10 === 0) console.log(`${round} kills, ${acknowledged.size} acknowledged, ${server.effects.length} took effect`)
-      await recordings.take(`round ${round}`, tabs)
+      await recordings.take(`round ${round}`, tabs.map(({ page }) => page))
       await wait(Math.random() * 200)
       await browser.kill(round % 2 === 0 ? 'all' : 'browser')
       expect(violations(server, []), `after kill ${round}`).toEqual([])
     }
     server.isInMood(undefined)
     const last = await Tab.open(await browser.start(), server, how)
-    await recordings.expectAll([last], async () => {
-      await last.drained(60_000 + 100 * acknowledged.size)
-      expect(violations(server, acknowledged)).toEqual([])
-    })
+    await drains(last)
+    expect(violations(server, acknowledged)).toEqual([])
     const { arrivals, effects } = server
     console.log(`${ROUNDS} kills: ${acknowledged.size} acknowledged, ${effects.length} took effect, ${arrivals.length} arrived`)
     expect(acknowledged.size).toBeGreaterThan(ROUNDS)
   } finally {
-    await recordings.saveIfFailed()
+    await recordings.take('at the end', browser.pages)
     await browser.end()
     await server.stop()
+    await recordings.finish()
   }
 })
+
+/** Waits until nothing is pending, as long as it becomes less: how much there is to drain depends on the machine. */
+async function drains(tab: Tab): Promise<void> {
+  await tab.ready()
+  for (let left = Infinity; left > 0; ) {
+    const before = left
+    const pending = async () => (left = (await tab.pending()).length)
+    await expect.poll(pending, { message: 'how many are pending', timeout: STALL_MS }).toBeLessThan(before)
+  }
+}
 
 /** One request in five meets with a mishap. */
 function sometimes(): Mishap | undefined {

@@ -1,6 +1,8 @@
 // A bad network and a moody server, on loopback but real: nothing is lost or doubled, order is kept (R6, R11, R14).
-import { expect, test } from '../support/fixtures.ts'
+import { expect } from '@playwright/test'
+
 import type { Mishap } from '../support/server.ts'
+import { test } from './fixtures.ts'
 import { violations } from './oracle.ts'
 import { listen, traffic } from './traffic.ts'
 

@@ -20,6 +20,8 @@ interface Answer {
 }
 
 export class RawBrowser {
+  /** Those that were not closed. */
+  readonly tabs: RawTab[] = []
   readonly #asked = new Map<number, (answer: Answer) => void>()
   #count = 0
 
@@ -68,6 +70,7 @@ export class RawBrowser {
     const { targetId } = await this.ask<{ targetId: string }>('Target.createTarget', { url: 'about:blank' })
     const { sessionId } = await this.ask<{ sessionId: string }>('Target.attachToTarget', { targetId, flatten: true })
     const tab = new RawTab(this, targetId, sessionId)
+    this.tabs.push(tab)
     await tab.ask('Page.enable')
     if (script !== undefined) await tab.ask('Page.addScriptToEvaluateOnNewDocument', { source: `(${String(script)})()` })
     await tab.ask('Page.navigate', { url })
@@ -166,6 +169,7 @@ export class RawTab {
   }
 
   async close(): Promise<void> {
+    this.browser.tabs.splice(this.browser.tabs.indexOf(this), 1)
     await this.browser.ask('Target.closeTarget', { targetId: this.target })
   }
 }
