@@ -275,20 +275,33 @@ class Lost {
 /** @param {string} name */
 const databaseName = (name) => `outbox:${name}`;
 
+/** The upgrades that an older tab holds up: an open that follows would wait behind its like, and be told nothing. */
+const heldUp = new Set();
+
 /** @param {string} name @returns {Promise<IDBDatabase>} */
 function openDatabase(name) {
   return new Promise((resolve, reject) => {
+    const blocked = () => {
+      const message = 'another tab keeps an older database of the outbox open; close it or reload it';
+      reject(storageFailure('unavailable', message));
+    };
+    if (heldUp.has(name)) return blocked();
     const request = indexedDB.open(databaseName(name), VERSION);
     let givenUp = false;
     request.onupgradeneeded = () => create(request.result);
     request.onblocked = () => {
       givenUp = true;
-      const message = 'another tab keeps an older database of the outbox open; close it or reload it';
-      reject(storageFailure('unavailable', message));
+      heldUp.add(name);
+      blocked();
     };
-    request.onsuccess = () => (givenUp ? request.result.close() : resolve(request.result));
+    request.onsuccess = () => {
+      heldUp.delete(name);
+      if (givenUp) request.result.close();
+      else resolve(request.result);
+    };
     request.onerror = (event) => {
       event.preventDefault(); // it is told, and is no error of the page
+      heldUp.delete(name);
       reject(unavailable(request.error));
     };
   }).catch((error) => {

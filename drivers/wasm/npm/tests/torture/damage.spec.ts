@@ -102,3 +102,33 @@ test('a newer build has upgraded the database: a tab of this build is told by na
   const refusal = await tab.cannotAdd('milk')
   expect(refusal).toMatchObject({ error: 'StorageError', code: 'unavailable', message: expect.stringContaining('newer build') })
 })
+
+test('an old tab keeps an older database open and lets nobody upgrade it: said by name, until that tab is closed', async ({ world }) => {
+  const old = await world.tab({ ...how, idle: true })
+  await old.page.evaluate(() => new Promise<void>((opened) => {
+    // It has other stores, and does not listen to `versionchange`.
+    const request = indexedDB.open('outbox:outbox', 1)
+    request.onupgradeneeded = () => request.result.createObjectStore('of-yesterday')
+    request.onsuccess = () => {
+      Object.assign(globalThis, { kept: request.result })
+      opened()
+    }
+  }))
+  // The new build is of a later version.
+  await world.context.addInitScript(() => {
+    const { open } = IDBFactory.prototype
+    IDBFactory.prototype.open = function (name, version) {
+      return version === undefined ? open.call(this, name) : open.call(this, name, version + 1)
+    }
+  })
+
+  const tab = await world.tab(how)
+  const refusal = await tab.cannotAdd('milk')
+  expect(refusal).toMatchObject({ error: 'StorageError', code: 'unavailable', message: expect.stringContaining('another tab') })
+  expect(await tab.pending()).toEqual([])
+
+  await old.close()
+  await expect.poll(() => tab.add('bread', { key: 'list' }).then(() => 'stored', String), { timeout: 20_000 }).toBe('stored')
+  await world.server.hasTaken('bread')
+  await tab.leads()
+})
