@@ -94,9 +94,10 @@ export class WebLocksElection {
     this.#on?.holder(holder);
   }
 
-  /** The replica that holds the lock. @returns {Promise<string | undefined>} */
+  /** The replica that holds the lock, if the browser tells. @returns {Promise<string | undefined>} */
   async #holder() {
-    const { held = [] } = await navigator.locks.query();
+    // A page that may store nothing may not ask.
+    const { held = [] } = await navigator.locks.query().catch(() => ({ held: [] }));
     const clientId = held.find(({ name }) => name === this.#lock)?.clientId;
     const prefix = `${this.#lock}:replica:`;
     const replica = held.find((lock) => lock.clientId === clientId && lock.name?.startsWith(prefix));
