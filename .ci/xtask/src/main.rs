@@ -30,6 +30,8 @@ usage: cargo xtask <command>
   torture [--rounds N]
                     both drivers under SIGKILL, N times each (default 50), against a flaky server; and the
                     browser's tabs, network and storage under everything else
+  torture --firefox [--rounds N]
+                    the npm package in Firefox: its promises, its storage, and N kills (default 10)
   fmt               format everything
   help              this text
 ";
@@ -63,12 +65,12 @@ fn run(args: &[&str]) -> Result<(), Failure> {
         ["bench", "browser"] => browser(web::bench),
         ["bench", name] if bench::NAMES.contains(name) => bench::run(&[*name]),
         ["soak"] => soak("60"),
-        ["soak", "--minutes", minutes] if minutes.parse::<u32>().is_ok_and(|minutes| minutes > 0) => {
-            soak(minutes)
-        }
+        ["soak", "--minutes", minutes] if is_count(minutes) => soak(minutes),
         ["torture"] => torture("50"),
-        ["torture", "--rounds", rounds] if rounds.parse::<u32>().is_ok_and(|rounds| rounds > 0) => {
-            torture(rounds)
+        ["torture", "--rounds", rounds] if is_count(rounds) => torture(rounds),
+        ["torture", "--firefox"] => browser(|steps| web::torture_firefox(steps, "10")),
+        ["torture", "--firefox", "--rounds", rounds] if is_count(rounds) => {
+            browser(|steps| web::torture_firefox(steps, rounds))
         }
         ["fmt"] => Steps::default().run("format", &mut cargo(["fmt", "--all"])),
         [] | ["help" | "--help" | "-h"] => {
@@ -77,6 +79,10 @@ fn run(args: &[&str]) -> Result<(), Failure> {
         }
         _ => Err(Failure(format!("cannot read `{}`\n\n{HELP}", args.join(" ")))),
     }
+}
+
+fn is_count(given: &str) -> bool {
+    given.parse::<u32>().is_ok_and(|count| count > 0)
 }
 
 /// The top of the repository: two folders above this crate.

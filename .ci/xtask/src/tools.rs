@@ -20,6 +20,9 @@ const WASM_BINDGEN: &str = "0.2.129";
 /// Debian's, for tests in Chromium.
 pub(crate) const CHROMEDRIVER: &str = "/usr/bin/chromedriver";
 
+/// Debian's, too.
+pub(crate) const FIREFOX: &str = "/usr/bin/firefox-esr";
+
 /// Installs what the npm package is built with: the wasm target and wasm-bindgen, each only if it is missing.
 pub(crate) fn install_for_wasm(steps: &mut Steps) -> Result<(), Failure> {
     if !has_target() {

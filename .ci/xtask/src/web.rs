@@ -14,6 +14,8 @@ const PACKAGE: &str = "drivers/wasm/npm";
 const SUITES: &str = "drivers/wasm/npm/tests";
 /// The demo's stories in Chromium.
 const STORIES: &str = "drivers/wasm/demo/tests";
+/// The npm package in Firefox.
+const FIREFOX_SUITE: &str = "drivers/wasm/npm/tests/torture/firefox";
 /// Its benchmark beside another library.
 const BENCH: &str = "drivers/wasm/npm/tests/bench";
 
@@ -74,9 +76,30 @@ fn test_demo(steps: &mut Steps) -> Result<(), Failure> {
 
 /// The browser's torture: `rounds` kills of the whole browser, and everything else.
 pub(crate) fn torture(steps: &mut Steps, rounds: &str) -> Result<(), Failure> {
+    build_simulator(steps)?;
     install(steps, SUITES)?;
     let mut torture = npm(SUITES, &["test", "--", "--project=torture", "--workers=1"]);
     steps.run(&format!("torture in Chromium, {rounds} kills"), torture.env("OUTBOX_TORTURE_ROUNDS", rounds))
+}
+
+/// The same promises in Firefox, which takes its time to start, and `rounds` kills of it.
+pub(crate) fn torture_firefox(steps: &mut Steps, rounds: &str) -> Result<(), Failure> {
+    if !Path::new(tools::FIREFOX).exists() {
+        return Err(Failure(format!("there is no {}: apt-get install firefox-esr", tools::FIREFOX)));
+    }
+    build_simulator(steps)?;
+    install(steps, SUITES)?;
+    install(steps, FIREFOX_SUITE)?;
+    steps.run("torture in Firefox: types", &mut npm(FIREFOX_SUITE, &["run", "check"]))?;
+    let mut torture = npm(FIREFOX_SUITE, &["test"]);
+    torture.env("OUTBOX_TORTURE_ROUNDS", rounds).env("FIREFOX", tools::FIREFOX);
+    steps.run(&format!("torture in Firefox, {rounds} kills"), &mut torture)
+}
+
+/// What replays the recordings of a run, as `cargo sim`.
+fn build_simulator(steps: &mut Steps) -> Result<(), Failure> {
+    let build = ["build", "--release", "-p", "outbox-sim", "--features", "mutants"];
+    steps.run("simulator, to replay recordings", &mut cargo(build))
 }
 
 /// Both libraries in one page.

@@ -10,7 +10,7 @@ export default defineConfig({
   outputDir: '../../../../target/browser-tests',
   projects: [
     { name: 'browser', testDir: 'browser' },
-    { name: 'torture', testDir: 'torture', timeout: 120_000, ...(!isLong && { grepInvert: /@long/ }) },
+    { name: 'torture', testDir: 'torture', testIgnore: 'firefox/**', timeout: 120_000, ...(!isLong && { grepInvert: /@long/ }) },
     { name: 'install', testDir: 'consumers', testMatch: '*.setup.ts' },
     { name: 'consumers', testDir: 'consumers', testMatch: '*.spec.ts', dependencies: ['install'], timeout: 120_000 },
   ],

@@ -4,9 +4,10 @@ import { setTimeout as wait } from 'node:timers/promises'
 
 import { expect, test } from '@playwright/test'
 
-import { Server, type Mishap } from '../support/server.ts'
+import { Server } from '../support/server.ts'
 import { Tab } from '../support/tab.ts'
 import { Browser } from './browser.ts'
+import { sometimes } from './mishaps.ts'
 import { violations } from './oracle.ts'
 import { Recordings } from './recordings.ts'
 import { ROUNDS } from './rounds.ts'
@@ -61,13 +62,4 @@ async function drains(tab: Tab): Promise<void> {
     const pending = async () => (left = (await tab.pending()).length)
     await expect.poll(pending, { message: 'how many are pending', timeout: STALL_MS }).toBeLessThan(before)
   }
-}
-
-/** One request in five meets with a mishap. */
-function sometimes(): Mishap | undefined {
-  const mishaps: Mishap[] = [
-    { kind: 'drop the request' }, { kind: 'drop the reply' }, { kind: 'reset' }, { kind: 'delay', ms: 150 }, { kind: 'slow body', ms: 150 },
-    { kind: 'unavailable', retryAfter: '1' },
-  ]
-  return Math.random() < 0.2 ? mishaps[Math.floor(Math.random() * mishaps.length)] : undefined
 }
