@@ -6,10 +6,12 @@
 
 mod error;
 mod handle;
+mod lookups;
 mod options;
 mod waiters;
 
 pub use error::{ExecutorError, WaitError};
 pub use handle::{Handle, Settled};
+pub use lookups::{Known, Lookup, Lookups};
 pub use options::EnqueueOptions;
 pub use waiters::{Answer, AnswerSender, OutcomeSender, Waiters};

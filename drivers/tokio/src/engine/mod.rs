@@ -20,7 +20,7 @@ use std::{
 use outbox::{
     CallId, Effect, Event, Input, ItemId, Outbox, Outcome, Timestamp, ViewChange, storage::StorageError,
 };
-use outbox_driver::{AnswerSender, Waiters};
+use outbox_driver::{AnswerSender, Lookups, Waiters};
 use tokio::{
     runtime::Handle,
     sync::{Notify, broadcast, mpsc::UnboundedSender, oneshot},
@@ -34,7 +34,7 @@ pub(crate) mod gather;
 pub(crate) mod hook;
 pub(crate) mod later;
 pub(crate) mod leadership;
-pub(crate) mod lookups;
+mod lookups;
 pub(crate) mod stop;
 pub(crate) mod store_thread;
 pub(crate) mod timer;
@@ -44,7 +44,6 @@ use gather::Waits;
 use hook::Hook;
 use later::Later;
 use leadership::Leadership;
-use lookups::Lookups;
 pub use stop::Stopped;
 use store_thread::Request;
 use timer::Alarm;
@@ -328,7 +327,7 @@ impl Running {
     }
 
     fn ask(&mut self, request: Request) {
-        self.parts.lookups.asked(&request);
+        self.note_request(&request);
         let before = self.parts.request.replace(request);
         assert!(before.is_none(), "one storage request is in flight at a time (R4)");
     }
