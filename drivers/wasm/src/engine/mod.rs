@@ -15,7 +15,7 @@ use outbox::{
     AskId, AskedItem, AttemptId, CallError, CallId, Config, ConfigError, Effect, Event, Input, Item, Outbox,
     Recording, Reply, Timestamp, Trigger, ViewChange,
     lease::ElectionInput,
-    storage::{Snapshot, StorageError},
+    storage::{OpId, Scope, Snapshot, StorageError},
     wire,
 };
 
@@ -40,6 +40,12 @@ pub(crate) trait App {
     fn opened(&self, result: Result<(), &StorageError>);
     /// Brings stored args up to date before anything sees them (R23).
     fn upgrade(&self, snapshot: &mut Snapshot);
+    /// An acquire begins.
+    fn acquiring(&self, _op: OpId) {}
+    /// A load begins.
+    fn loading(&self, _op: OpId, _scope: &Scope) {}
+    /// What began has ended, and the outbox has what was read, if it was.
+    fn loaded(&self, _op: OpId, _is_read: bool) {}
     /// Calls the mutator.
     fn dispatch(&self, attempt: AttemptId, item: Arc<Item>, deadline: Timestamp);
     fn cancel(&self, attempt: AttemptId);
@@ -184,6 +190,7 @@ impl Engine {
 
     fn handle(&self, mut input: Input, effects: &mut Vec<Effect>) {
         let refused = self.look_at_load(&mut input);
+        let load = if let Input::Loaded { op, result } = &input { Some((*op, result.is_ok())) } else { None };
         let now = self.clock.now();
         if let Some(recording) = &mut *self.recording.borrow_mut() {
             recording.push(now, &input);
@@ -193,6 +200,9 @@ impl Engine {
             self.carry_out(effect);
         }
         self.app.view_is_told();
+        if let Some((op, is_read)) = load {
+            self.app.loaded(op, is_read);
+        }
         if let Some(error) = refused {
             self.app.opened(Err(&error));
         }
@@ -219,8 +229,14 @@ impl Engine {
 
     fn carry_out(&self, effect: Effect) {
         match effect {
-            Effect::Acquire { op } => self.storage.ask(self, Request::Acquire { op }),
-            Effect::Load { op, fence, scope } => self.storage.ask(self, Request::Load { op, fence, scope }),
+            Effect::Acquire { op } => {
+                self.app.acquiring(op);
+                self.storage.ask(self, Request::Acquire { op });
+            }
+            Effect::Load { op, fence, scope } => {
+                self.app.loading(op, &scope);
+                self.storage.ask(self, Request::Load { op, fence, scope });
+            }
             Effect::Persist { op, fence, writes } => {
                 self.storage.ask(self, Request::Persist { op, fence, writes });
             }

@@ -9,18 +9,19 @@ use std::{
 
 use futures_channel::oneshot;
 use outbox::{
-    AskId, AskedItem, AttemptId, CallError, CallId, Event, HookError, Input, Item, Registry, Reply,
-    RetryBatch, Timestamp, ViewChange,
-    storage::{Snapshot, StorageError},
+    AskId, AskedItem, AttemptId, CallError, CallId, Event, HookError, Input, Item, ItemId, Outcome, Poke,
+    Reply, RetryBatch, Timestamp, ViewChange,
+    storage::{OpId, Scope, Snapshot, StorageError},
 };
-use outbox_driver::Waiters;
+use outbox_driver::{Known, Lookup, Lookups, OutcomeSender, Waiters};
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
 
 use super::{
-    attempt::{AbortController, LocalFuture, MutatorFn, RawAttempt},
+    attempt::{AbortController, LocalFuture, RawAttempt},
     events::Subscribers,
     live::Feeds,
+    mutators::{Mutators, Registered},
 };
 use crate::{
     clock::report,
@@ -36,10 +37,10 @@ pub(crate) type HookFn = Rc<dyn Fn(RetryBatch) -> LocalFuture<HookResult>>;
 pub(crate) struct Local {
     me: Weak<Self>,
     engine: OnceCell<Weak<Engine>>,
-    pub(crate) registry: Registry,
-    mutators: BTreeMap<String, MutatorFn>,
+    pub(crate) mutators: Registered,
     hook: Option<HookFn>,
     pub(crate) waiters: RefCell<Waiters>,
+    lookups: RefCell<Lookups>,
     pub(crate) events: Subscribers,
     pub(crate) feeds: Feeds,
     flights: RefCell<BTreeMap<AttemptId, AbortController>>,
@@ -52,18 +53,17 @@ pub(crate) struct Local {
 
 impl Local {
     pub(crate) fn new(
-        registry: Registry,
-        mutators: BTreeMap<String, MutatorFn>,
+        mutators: Mutators,
         hook: Option<HookFn>,
         opened: oneshot::Sender<Result<(), StorageError>>,
     ) -> Rc<Self> {
         Rc::new_cyclic(|me| Self {
             me: Weak::clone(me),
             engine: OnceCell::new(),
-            registry,
-            mutators,
+            mutators: Registered::new(mutators),
             hook,
             waiters: RefCell::default(),
+            lookups: RefCell::default(),
             events: Subscribers::default(),
             feeds: Feeds::default(),
             flights: RefCell::default(),
@@ -93,6 +93,28 @@ impl Local {
     pub(crate) fn has_stopped(&self) -> bool {
         self.stopped.get().is_some()
     }
+
+    /// The outcome to come of a pending item; for any other, what is known of it when storage was read (R29).
+    pub(crate) fn outcome_of(&self, engine: &Engine, id: ItemId) -> oneshot::Receiver<Outcome> {
+        let (tell, told) = oneshot::channel();
+        let known = engine.look(|outbox| Known::of(outbox, &id));
+        if known == Known::Nothing && engine.look(|outbox| outbox.config().shared) {
+            self.lookups.borrow_mut().add(id, tell);
+            engine.feed(Input::Poked(Poke::Unknown));
+        } else {
+            self.tell_outcome(id, tell, known);
+        }
+        told
+    }
+
+    fn tell_outcome(&self, id: ItemId, tell: OutcomeSender, known: Known) {
+        let outcome = match known {
+            Known::Pending => return self.waiters.borrow_mut().item(id, tell),
+            Known::Ended(outcome) => outcome,
+            Known::Nothing => Outcome::Gone,
+        };
+        let _ = tell.send(outcome); // whoever asked may be gone
+    }
 }
 
 impl App for Local {
@@ -103,7 +125,7 @@ impl App for Local {
     }
 
     fn upgrade(&self, snapshot: &mut Snapshot) {
-        for refused in self.registry.upgrade(snapshot) {
+        for refused in self.mutators.now().registry.upgrade(snapshot) {
             let words = format!(
                 "the upgrade of `{}` refused the stored args of `{}`; they stay as they are: {}",
                 refused.mutator_name, refused.id, refused.problem
@@ -112,8 +134,30 @@ impl App for Local {
         }
     }
 
+    fn acquiring(&self, op: OpId) {
+        self.lookups.borrow_mut().acquiring(op);
+    }
+
+    fn loading(&self, op: OpId, scope: &Scope) {
+        self.lookups.borrow_mut().loading(op, scope);
+    }
+
+    fn loaded(&self, op: OpId, is_read: bool) {
+        if !is_read {
+            return self.lookups.borrow_mut().failed(op);
+        }
+        let waiting = self.lookups.borrow_mut().take(op);
+        for Lookup { id, tell, .. } in waiting {
+            if let Some(engine) = self.engine().upgrade() {
+                let known = engine.look(|outbox| Known::of(outbox, &id));
+                self.tell_outcome(id, tell, known);
+            }
+        }
+    }
+
     fn dispatch(&self, attempt: AttemptId, item: Arc<Item>, deadline: Timestamp) {
-        let mutator = self.mutators.get(&*item.mutator_name);
+        let mutators = self.mutators.now();
+        let mutator = mutators.send(&item.mutator_name);
         let mutator = mutator.expect("the outbox parks items of mutators that are not registered (R23)");
         let controller = AbortController::new();
         self.flights.borrow_mut().insert(attempt, controller.clone());
@@ -173,6 +217,7 @@ impl App for Local {
             controller.abort();
         }
         self.waiters.take(); // who waits is told that it has stopped
+        self.lookups.take();
         self.events.end();
         self.feeds.end();
         for waiting in self.stopping.take() {

@@ -1,10 +1,10 @@
 //! `Builder`: what an [`Executor`] is told before it starts.
 
-use std::{cell::RefCell, collections::BTreeMap, fmt, rc::Rc, time::Duration};
+use std::{cell::RefCell, fmt, rc::Rc, time::Duration};
 
 use futures_channel::oneshot;
 use outbox::{
-    Config, HookError, IntoKey, Json, MAX_NAME_BYTES, Mutator, Registry, RetryBatch,
+    Config, HookError, IntoKey, Json, MAX_NAME_BYTES, Mutator, RetryBatch,
     storage::{MemoryStore, StorageError, StoreId},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -13,10 +13,11 @@ use wasm_bindgen::prelude::*;
 use super::{
     Executor,
     app::{HookFn, Local},
-    attempt::{Attempt, MutatorFn, erase},
+    attempt::Attempt,
     error::StartError,
     millis,
     mutator_error::MutatorError,
+    mutators::Mutators,
 };
 use crate::{
     clock::Clock,
@@ -46,8 +47,7 @@ pub enum LeaderElection {
 #[must_use = "call `.start().await`"]
 pub struct Builder {
     name: String,
-    registry: Registry,
-    mutators: BTreeMap<String, MutatorFn>,
+    mutators: Mutators,
     config: Config,
     store: Choice,
     election: LeaderElection,
@@ -66,8 +66,7 @@ impl Builder {
     pub(super) fn new(name: String) -> Self {
         Self {
             name,
-            registry: Registry::new(),
-            mutators: BTreeMap::new(),
+            mutators: Mutators::default(),
             config: Config::default(),
             store: Choice::IndexedDb(Durability::Strict),
             election: LeaderElection::Auto,
@@ -79,8 +78,8 @@ impl Builder {
     /// Registers a mutator: `send` is called for each attempt to send one of its mutations. What it returns
     /// is the result that [`Handle`](crate::Handle)s get.
     ///
-    /// Every mutator whose items may be stored belongs here; items of others are parked (R23). One that is
-    /// registered again is replaced.
+    /// Every mutator whose items may be stored belongs here; items of others are parked (R23) until
+    /// [`Executor::register`] brings it. One that is registered again is replaced.
     pub fn mutator<A, R, F, Fut>(mut self, mutator: Mutator<A>, send: F) -> Self
     where
         A: DeserializeOwned + 'static,
@@ -88,8 +87,7 @@ impl Builder {
         F: Fn(Attempt<A>) -> Fut + 'static,
         Fut: Future<Output = Result<R, MutatorError>> + 'static,
     {
-        self.mutators.insert(mutator.name().to_owned(), erase(send));
-        self.registry.register(mutator);
+        self.mutators.register(mutator, send);
         self
     }
 
@@ -98,7 +96,7 @@ impl Builder {
         mut self,
         extract: impl Fn(&str, &Json) -> K + Send + Sync + 'static,
     ) -> Self {
-        self.registry.key_extractor(extract);
+        self.mutators.registry.key_extractor(extract);
         self
     }
 
@@ -183,10 +181,11 @@ impl Builder {
         let clock = Clock::start();
         let is_memory = matches!(self.store, Choice::Memory);
         let election = if is_memory { LeaderElection::None } else { self.election };
-        let mut config = Config { mutators: self.registry.configs(), shared: !is_memory, ..self.config };
+        let mut config =
+            Config { mutators: self.mutators.registry.configs(), shared: !is_memory, ..self.config };
         config.replica = ids::uuid(&clock);
         let (tell_opened, opened) = oneshot::channel();
-        let app = Local::new(self.registry, self.mutators, self.hook, tell_opened);
+        let app = Local::new(self.mutators, self.hook, tell_opened);
         let channel = if is_memory { None } else { web::open_channel(&self.name) };
         let parts = Parts {
             config,

@@ -1,11 +1,13 @@
 //! `Executor`: the Rust app's side of a running outbox.
 
-use std::{fmt, rc::Rc, time::Duration};
+use std::{collections::BTreeMap, fmt, rc::Rc, time::Duration};
 
 use futures_channel::oneshot;
-use outbox::{Blocked, CallId, FailureRecord, Input, Item, ItemId, Outbox, Trigger, View};
+use outbox::{
+    Blocked, CallError, CallId, Config, FailureRecord, Input, Item, ItemId, Mutator, Outbox, Trigger, View,
+};
 use outbox_driver::{Answer, EnqueueOptions, ExecutorError, Handle};
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     engine::{Engine, Stopped},
@@ -19,6 +21,7 @@ mod error;
 mod events;
 mod live;
 mod mutator_error;
+mod mutators;
 mod storage;
 
 use app::Local;
@@ -81,11 +84,55 @@ impl Executor {
         args: &A,
         options: EnqueueOptions,
     ) -> Result<Handle, ExecutorError> {
-        let draft = options.draft(&self.shared.app.registry, mutator, args, || self.new_id())?;
+        let draft =
+            options.draft(&self.shared.app.mutators.now().registry, mutator, args, || self.new_id())?;
         match self.call(|call| Input::Enqueue { call, draft }).await? {
             Answer::Enqueued { id, outcome } => Ok(Handle::new(id, outcome)),
             Answer::Done(_) => unreachable!("an enqueue is answered by its place or an error"),
         }
+    }
+
+    /// Registers a mutator as [`Builder::mutator`] does, but while the executor runs: for a part of the app
+    /// that is loaded late, or is loaded again. Items that are parked for want of it are read again, with
+    /// its [`upgrade`](Mutator::upgrade), and sent when it is their turn (R23).
+    ///
+    /// One that is registered under the same name already is replaced: attempts under way go on with the
+    /// old one, every later attempt is the new one's. Items that it had keep their args as they were read,
+    /// and what was decided when they were enqueued (their key, whether they are a barrier, their
+    /// idempotency key).
+    ///
+    /// # Errors
+    /// [`ExecutorError::Call`] if its name or its settings are out of their limits (R32): then nothing has
+    /// changed; [`ExecutorError::Stopped`].
+    pub async fn register<A, R, F, Fut>(&self, mutator: Mutator<A>, send: F) -> Result<(), ExecutorError>
+    where
+        A: DeserializeOwned + 'static,
+        R: Serialize,
+        F: Fn(Attempt<A>) -> Fut + 'static,
+        Fut: Future<Output = Result<R, MutatorError>> + 'static,
+    {
+        let (name, config) = (mutator.name().to_owned(), mutator.config().clone());
+        let settings = BTreeMap::from([(name.clone(), config.clone())]);
+        Config { mutators: settings, ..Config::default() }.validate().map_err(CallError::from)?;
+        let register = |call| {
+            self.shared.app.mutators.register(mutator, send);
+            Input::Register { call, name, mutator: config }
+        };
+        self.done(register).await.map(drop)
+    }
+
+    /// Waits for an item that was enqueued earlier, in this tab, in another or before a restart. If this tab
+    /// does not know it, storage is read first: an item that is not stored resolves as dropped if its failure
+    /// record is there, else as gone (R29).
+    ///
+    /// # Errors
+    /// [`ExecutorError::Stopped`].
+    pub async fn handle(&self, id: ItemId) -> Result<Handle, ExecutorError> {
+        let Shared { engine, app, .. } = &*self.shared;
+        if !engine.is_serving() {
+            return Err(ExecutorError::Stopped);
+        }
+        Ok(Handle::new(id.clone(), app.outcome_of(engine, id)))
     }
 
     /// Takes an item out, whatever its stage; if it is in flight its attempt is cancelled. Resolves when
@@ -260,7 +307,9 @@ impl Drop for Shared {
 
 impl fmt::Debug for Executor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Executor").field("registry", &self.shared.app.registry).finish_non_exhaustive()
+        f.debug_struct("Executor")
+            .field("registry", &self.shared.app.mutators.now().registry)
+            .finish_non_exhaustive()
     }
 }
 
