@@ -19,7 +19,7 @@ test(`Firefox is killed ${ROUNDS} times`, async ({ firefox, server, recordings }
     for (const tab of tabs) await listen(tab.page, acknowledged)
     // It ends with its tab.
     tabs.forEach((tab, number) => void traffic(tab, round, number).catch(() => {}))
-    await wait(500 + Math.random() * 2_000)
+    await wait(1_500 + Math.random() * 2_000)
     await recordings.take(`round ${round}`, tabs.map(({ page }) => page))
     await wait(Math.random() * 200)
     await firefox.kill(round % 2 === 0 ? 'all' : 'browser')
