@@ -59,19 +59,19 @@ impl Engine {
     /// For the store's thread: its answer to the last request, and the mutators as of it. Returns when the
     /// replies are out, and those who got them are back or take their time.
     ///
-    /// # Errors
-    /// The answer, if those are no longer the mutators.
-    pub(crate) fn answered(self: &Arc<Self>, answer: Input, as_of: &Arc<Mutators>) -> Result<(), Input> {
+    /// The answer is given back if those are no longer the mutators.
+    pub(crate) fn answered(self: &Arc<Self>, answer: Input, as_of: &Arc<Mutators>) -> Option<Input> {
+        let mut answer = Some(answer);
         let answered = self.with_later(|running| {
-            if !running.mutators.are(as_of) {
-                return Err(answer);
-            }
+            let answer = answer.take_if(|_| running.mutators.are(as_of))?;
             running.step(answer);
-            Ok(running.parts.arrivals_taken)
+            Some(running.parts.arrivals_taken)
         });
-        let Some((taken, later)) = answered else { return Ok(()) };
-        self.come_back(taken?, later);
-        Ok(())
+        let (taken, later) = answered?; // an engine that has ended wants none
+        if let Some(taken) = taken {
+            self.come_back(taken, later);
+        }
+        answer
     }
 
     /// Sees to it that `later` is done, and lets those who hear of it come back; `taken` had arrived before.

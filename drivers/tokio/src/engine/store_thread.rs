@@ -127,14 +127,12 @@ impl Server<'_> {
 
     /// Hands an answer in, its stored args brought up to date: once more if a mutator was registered
     /// meanwhile, whose args were not.
-    fn hand_in(&self, mut answer: Input) {
-        loop {
+    fn hand_in(&self, answer: Input) {
+        let mut to_hand_in = Some(answer);
+        while let Some(mut answer) = to_hand_in {
             let mutators = self.mutators.now();
             upgrade(&mutators.registry, &mut answer);
-            match self.engine.answered(answer, &mutators) {
-                Ok(()) => return,
-                Err(outdated) => answer = outdated,
-            }
+            to_hand_in = self.engine.answered(answer, &mutators);
         }
     }
 }
