@@ -1,9 +1,9 @@
 //! What comes together shares a transaction (R4): storage is asked at the end of the turn, when all that the
 //! platform had ready has been heard.
 //!
-//! The attempts that one answer starts end in as many microtasks, as do the calls of those who waited for it. Each
-//! would find storage idle: the first would be written alone, and the others behind it, and so for ever. One
-//! microtask is enough to hear them all: they are queued before it.
+//! The attempts that one answer starts end in as many microtasks, as do the calls of those who waited for it.
+//! Each would find storage idle: the first would be written alone, and the others behind it, and so for ever.
+//! One microtask is enough to hear them all: they are queued before it.
 
 use alloc::rc::Weak;
 use core::cell::Cell;
