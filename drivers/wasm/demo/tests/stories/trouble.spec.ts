@@ -78,7 +78,9 @@ test('a refusal is shown, tried again, and dismissed', async ({ board, office })
 
   await board.show('Outbox')
   const failures = page.getByRole('list', { name: 'Refused by the office' }).getByRole('listitem')
+  const first = await failures.elementHandle()
   await failures.getByRole('button', { name: 'Try again' }).click()
+  await first?.waitForElementState('hidden') // tried again, it is another item
   await expect(failures).toHaveCount(1)
   await board.refuse('None')
   await board.show('Outbox')
