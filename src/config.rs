@@ -98,8 +98,11 @@ pub struct MutatorConfig {
 }
 
 impl MutatorConfig {
-    /// Checks every limit, of the name too.
-    pub(crate) fn validate(&self, name: &str) -> Result<(), ConfigError> {
+    /// Checks every limit, of the name too (R32): what a late registration asks before anything changes.
+    ///
+    /// # Errors
+    /// The first field that is out of its limits.
+    pub fn validate(&self, name: &str) -> Result<(), ConfigError> {
         check_name("mutators", name)?;
         let field = |field: &str| alloc::format!("mutators.{name}.{field}");
         if let Some(timeout_ms) = self.timeout_ms {

@@ -7,11 +7,13 @@
 mod error;
 mod handle;
 mod lookups;
+mod mutators;
 mod options;
 mod waiters;
 
 pub use error::{ExecutorError, WaitError};
 pub use handle::{Handle, Settled};
 pub use lookups::{Known, Lookup, Lookups};
+pub use mutators::Mutators;
 pub use options::EnqueueOptions;
 pub use waiters::{Answer, AnswerSender, OutcomeSender, Waiters};

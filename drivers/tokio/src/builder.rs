@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    attempt::Attempt,
+    attempt::{Attempt, erase},
     clock::{Clock, millis},
     engine::{
         Engine, Running,
@@ -79,7 +79,7 @@ impl Builder {
         F: Fn(Attempt<A>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<R, MutatorError>> + Send + 'static,
     {
-        self.mutators.register(mutator, send);
+        self.mutators.register(mutator, erase(send));
         self
     }
 

@@ -1,11 +1,10 @@
 //! `Executor`: the app's side of a running outbox.
 
-use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use futures_channel::oneshot;
 use outbox::{
-    Blocked, CallError, CallId, Config, Event, FailureRecord, Input, Item, ItemId, Mutator, Outbox, Trigger,
-    View,
+    Blocked, CallError, CallId, Event, FailureRecord, Input, Item, ItemId, Mutator, Outbox, Trigger, View,
 };
 use outbox_driver::{Answer, EnqueueOptions, ExecutorError, Handle};
 use serde::{Serialize, de::DeserializeOwned};
@@ -13,7 +12,7 @@ use tokio::{sync::broadcast, time::Instant};
 use uuid::Uuid;
 
 use crate::{
-    attempt::Attempt,
+    attempt::{Attempt, erase},
     builder::Builder,
     engine::{Engine, Stopped},
     events::Events,
@@ -107,11 +106,10 @@ impl Executor {
         Fut: Future<Output = Result<R, MutatorError>> + Send + 'static,
     {
         let (name, config) = (mutator.name().to_owned(), mutator.config().clone());
-        let settings = BTreeMap::from([(name.clone(), config.clone())]);
-        Config { mutators: settings, ..Config::default() }.validate().map_err(CallError::from)?;
+        config.validate(&name).map_err(CallError::from)?;
         let mut replaced = None; // dropped out here, without the engine's lock: it is the app's
         let register = |call| {
-            replaced = Some(self.shared.mutators.register(mutator, send));
+            replaced = Some(self.shared.mutators.register(mutator, erase(send)));
             Input::Register { call, name, mutator: config }
         };
         self.done(register).await.map(drop)

@@ -1,44 +1,16 @@
-//! `Mutators`: the app's mutators by name; registered before the start, and while the executor runs (R23).
+//! The app's mutators: registered before the start, and while the executor runs (R23).
 
 use std::{
-    collections::HashMap,
     mem,
     sync::{Arc, PoisonError, RwLock},
 };
 
-use outbox::{Mutator, Registry};
-use serde::{Serialize, de::DeserializeOwned};
+use outbox::Mutator;
+use serde::de::DeserializeOwned;
 
-use crate::{
-    attempt::{Attempt, MutatorFn, erase},
-    mutator_error::MutatorError,
-};
+use crate::attempt::MutatorFn;
 
-/// What the core and the calls need to know of each mutator, and what sends for it.
-#[derive(Clone, Default)]
-pub(crate) struct Mutators {
-    pub(crate) registry: Registry,
-    send: HashMap<String, MutatorFn>,
-}
-
-impl Mutators {
-    /// Adds a mutator; one that is registered under the same name already is replaced.
-    pub(crate) fn register<A, R, F, Fut>(&mut self, mutator: Mutator<A>, send: F)
-    where
-        A: DeserializeOwned + Send + 'static,
-        R: Serialize,
-        F: Fn(Attempt<A>) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<R, MutatorError>> + Send + 'static,
-    {
-        self.send.insert(mutator.name().to_owned(), erase(send));
-        self.registry.register(mutator);
-    }
-
-    /// What sends for the mutator of this name.
-    pub(crate) fn send(&self, name: &str) -> Option<&MutatorFn> {
-        self.send.get(name)
-    }
-}
+pub(crate) type Mutators = outbox_driver::Mutators<MutatorFn>;
 
 /// The mutators as they are now. Their lock is held for microseconds, and never while code of the
 /// app runs.
@@ -59,13 +31,11 @@ impl Registered {
     }
 
     /// Registers one more. What were the mutators is given back, to be dropped where code of the app may run.
-    pub(crate) fn register<A, R, F, Fut>(&self, mutator: Mutator<A>, send: F) -> Arc<Mutators>
-    where
-        A: DeserializeOwned + Send + 'static,
-        R: Serialize,
-        F: Fn(Attempt<A>) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<R, MutatorError>> + Send + 'static,
-    {
+    pub(crate) fn register<A: DeserializeOwned + 'static>(
+        &self,
+        mutator: Mutator<A>,
+        send: MutatorFn,
+    ) -> Arc<Mutators> {
         let mut now = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let mut next = Mutators::clone(&now);
         next.register(mutator, send);

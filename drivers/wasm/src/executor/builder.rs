@@ -13,7 +13,7 @@ use wasm_bindgen::prelude::*;
 use super::{
     Executor,
     app::{HookFn, Local},
-    attempt::Attempt,
+    attempt::{Attempt, erase},
     error::StartError,
     millis,
     mutator_error::MutatorError,
@@ -87,7 +87,7 @@ impl Builder {
         F: Fn(Attempt<A>) -> Fut + 'static,
         Fut: Future<Output = Result<R, MutatorError>> + 'static,
     {
-        self.mutators.register(mutator, send);
+        self.mutators.register(mutator, erase(send));
         self
     }
 

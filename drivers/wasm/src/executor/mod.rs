@@ -1,10 +1,10 @@
 //! `Executor`: the Rust app's side of a running outbox.
 
-use std::{collections::BTreeMap, fmt, rc::Rc, time::Duration};
+use std::{fmt, rc::Rc, time::Duration};
 
 use futures_channel::oneshot;
 use outbox::{
-    Blocked, CallError, CallId, Config, FailureRecord, Input, Item, ItemId, Mutator, Outbox, Trigger, View,
+    Blocked, CallError, CallId, FailureRecord, Input, Item, ItemId, Mutator, Outbox, Trigger, View,
 };
 use outbox_driver::{Answer, EnqueueOptions, ExecutorError, Handle};
 use serde::{Serialize, de::DeserializeOwned};
@@ -25,6 +25,7 @@ mod mutators;
 mod storage;
 
 use app::Local;
+use attempt::erase;
 pub use attempt::{AbortSignal, Attempt};
 pub use builder::{Builder, LeaderElection};
 pub use error::StartError;
@@ -112,10 +113,9 @@ impl Executor {
         Fut: Future<Output = Result<R, MutatorError>> + 'static,
     {
         let (name, config) = (mutator.name().to_owned(), mutator.config().clone());
-        let settings = BTreeMap::from([(name.clone(), config.clone())]);
-        Config { mutators: settings, ..Config::default() }.validate().map_err(CallError::from)?;
+        config.validate(&name).map_err(CallError::from)?;
         let register = |call| {
-            self.shared.app.mutators.register(mutator, send);
+            self.shared.app.mutators.register(mutator, erase(send));
             Input::Register { call, name, mutator: config }
         };
         self.done(register).await.map(drop)
