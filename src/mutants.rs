@@ -99,6 +99,8 @@ mod planted {
         PausedSends: "a pause does not stop new dispatches (R20)",
         NoFailureRecord: "a refusal leaves no failure record (R15)",
         StaleClaimTrusted: "a claim acknowledged late is not checked (R2)",
+        AheadWithoutLimit: "claims run ahead of the slots without a limit (R2)",
+        AheadOfLimited: "an item whose attempts are counted is claimed ahead of its slot (R2, R16)",
         GapIgnored: "a leader dispatches past a gap (R3)",
         LockIfAvailable: "the lock is asked for if it is free, and never queued for (R26)",
         ProbesNeverEnd: "offline is ignored (R8)",

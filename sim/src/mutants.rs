@@ -68,6 +68,8 @@ pub fn catalogue() -> Vec<Entry> {
         entry(M::PausedSends, "concurrency", 500),
         entry(M::NoFailureRecord, "kept", 200),
         entry(M::StaleClaimTrusted, "claim", 500),
+        entry(M::AheadWithoutLimit, "concurrency", 200),
+        entry(M::AheadOfLimited, "concurrency", 500),
         entry(M::GapIgnored, "order", 2_000),
         entry(M::LockIfAvailable, "liveness", 200),
         entry(M::ProbesNeverEnd, "concurrency", 200),

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::{
     Effects, Known, Outbox,
     entry::Stage,
-    journal::{CallKind, CallWrite, Class, Job, Kind, MAX_WRITES, Request, Retries, Retry},
+    journal::{CallKind, CallWrite, Class, Job, Kind, MAX_WRITES, Request, Retry},
 };
 use crate::{
     effect::{Effect, Event, Place, Reply, ViewChange},
@@ -503,8 +503,7 @@ impl Outbox {
             journal.insert_limit = journal.insert_limit.saturating_mul(2);
             journal.separate = !(did(Class::Insert) || journal.inserts.is_empty());
         }
-        let healthy = !journal.separate && journal.retry == Retries::default();
-        if healthy && core::mem::replace(&mut journal.told_failing, false) {
+        if journal.is_healthy() && core::mem::replace(&mut journal.told_failing, false) {
             Self::notify(fx, Event::StorageRecovered);
         }
     }

@@ -56,11 +56,11 @@ pub(super) struct Flags {
 pub(super) enum Stage {
     /// Nothing is under way.
     Waiting,
-    /// Its claim is being written since `requested`; holds a slot.
+    /// Its claim is being written since `requested`; holds a slot, or is claimed ahead of one.
     Claiming { requested: Timestamp },
-    /// Its claim is durable, but it may not be sent just now; holds no slot. A fenced read precedes its
-    /// dispatch (R2).
-    Claimed,
+    /// Its claim is durable, and waits for a slot or until it may be sent; holds no slot. After `trusted` a
+    /// fenced read precedes its dispatch (R2).
+    Claimed { trusted: Timestamp },
     /// Its claim's ack came late, was held, or none could be written: a fenced read decides (R2, R5); holds
     /// a slot.
     Verifying,
@@ -75,7 +75,12 @@ pub(super) enum Stage {
 impl Stage {
     /// Whether the item keeps the others of its lanes from being sent (R6).
     pub(super) fn is_busy(&self) -> bool {
-        !matches!(self, Self::Waiting | Self::Claimed)
+        !matches!(self, Self::Waiting | Self::Claimed { .. })
+    }
+
+    /// Whether its claim is durable, and it was not sent yet.
+    pub(super) fn is_claimed(&self) -> bool {
+        matches!(self, Self::Claimed { .. })
     }
 
     /// Whether the item's end is decided, so that late results change nothing (R14).

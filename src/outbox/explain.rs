@@ -34,7 +34,7 @@ impl Outbox {
                 let reason = Reason::InFlight { attempt: entry.item.retry_count, since };
                 Some(Blocked { reason, until: Some(*deadline) })
             }
-            Stage::Waiting | Stage::Claimed => Some(self.explain_waiting(seq, entry)),
+            Stage::Waiting | Stage::Claimed { .. } => Some(self.explain_waiting(seq, entry)),
         }
     }
 

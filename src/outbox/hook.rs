@@ -69,7 +69,7 @@ impl Outbox {
     /// Whether the hook has to be asked before this entry is sent.
     pub(super) fn must_ask(&self, entry: &Entry) -> bool {
         let due = entry.item.retry_count >= 1 || entry.flags.must_ask;
-        self.config.before_retry && due && !entry.flags.cleared && entry.stage != Stage::Claimed
+        self.config.before_retry && due && !entry.flags.cleared && !entry.stage.is_claimed()
     }
 
     /// Asks about every item that nothing is under way for, once one of them is due.

@@ -56,7 +56,16 @@ impl Outbox {
             let holds = self.slots.slot(Place::Stored(seq)).is_some();
             let wants =
                 matches!(entry.stage, Stage::Claiming { .. } | Stage::Verifying | Stage::InFlight { .. });
-            assert_eq!(holds, wants, "{seq} holds a slot exactly while claimed or in flight (R8)");
+            let is_ahead = self.ahead.claiming.contains(&seq);
+            assert_eq!(
+                holds,
+                wants && !is_ahead,
+                "{seq} holds a slot exactly while claimed or in flight (R8)"
+            );
+            assert!(
+                !is_ahead || matches!(entry.stage, Stage::Claiming { .. }),
+                "{seq} is claimed ahead (R2)"
+            );
             if let Stage::InFlight { deadline, .. } = entry.stage {
                 assert!(
                     self.deadlines.contains(&(deadline, seq)),
@@ -64,7 +73,8 @@ impl Outbox {
                 );
                 assert!(self.is_leading(), "only a leader has attempts in flight (R26)");
             }
-            if matches!(entry.stage, Stage::Claiming { .. } | Stage::Claimed | Stage::InFlight { .. }) {
+            if matches!(entry.stage, Stage::Claiming { .. } | Stage::Claimed { .. } | Stage::InFlight { .. })
+            {
                 assert!(entry.item.claimed && entry.item.retry_count > 0, "{seq} is claimed (R2)");
             }
             if matches!(entry.stage, Stage::Settling(_)) {

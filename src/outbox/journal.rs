@@ -317,6 +317,16 @@ impl Journal {
         !(self.buries.is_empty() && self.puts.is_empty() && self.answer.is_none())
     }
 
+    /// Whether nothing that was written last has failed.
+    pub(super) fn is_healthy(&self) -> bool {
+        !self.separate && self.retry == Retries::default()
+    }
+
+    /// Whether others are known to have written what is not known yet.
+    pub(super) fn knows_of_others(&self) -> bool {
+        self.is_reading() || !self.want.is_empty()
+    }
+
     /// Whether a read is in flight.
     pub(super) fn is_reading(&self) -> bool {
         self.in_flight.as_ref().is_some_and(Request::is_read)
@@ -425,6 +435,7 @@ impl Outbox {
         if self.journal.waiting() == 0 && self.journal.answer.is_none() {
             return false;
         }
+        self.claim_ahead();
         let batch = self.next_batch();
         if batch.jobs.is_empty() {
             self.journal.reuse(batch.jobs);

@@ -4,6 +4,7 @@ use alloc::{string::String, sync::Arc, vec::Vec};
 
 use super::{
     Effects, Outbox,
+    ahead::Ahead,
     entry::{Flags, Queued, Stage},
 };
 use crate::{
@@ -95,6 +96,7 @@ impl Outbox {
         }
         sometimes!(SteppedDown);
         self.queues.clear();
+        self.ahead = Ahead::default();
         self.deadlines.clear();
         self.slots.reset();
         self.hook.reset();

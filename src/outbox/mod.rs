@@ -9,6 +9,7 @@
 //! | `sync` | loads and pokes: what this replica knows (R3, R22–R24, R28) |
 //! | `leadership` | acquire, step down, ping and steal (R26, R27) |
 //! | `schedule` | who is next, claims and dispatch (R2, R6, R8) |
+//! | `ahead` | claims of those that have no slot yet (R2) |
 //! | `attempts` | results, timeouts, backoff, settling (R9–R12, R14–R16, R29) |
 //! | `triggers` | what pulls retries forward (R13) |
 //! | `hook` | `beforeRetry` (R17) |
@@ -32,6 +33,7 @@ use crate::{
 };
 
 mod acks;
+mod ahead;
 mod attempts;
 mod calls;
 mod entries;
@@ -50,6 +52,7 @@ mod sync;
 mod triggers;
 mod writing;
 
+use ahead::Ahead;
 use entries::Entries;
 use failures::{FailureRetry, Failures};
 use hook::Hook;
@@ -104,6 +107,7 @@ pub struct Outbox {
 
     queues: Queues,
     slots: Slots,
+    ahead: Ahead,
     deadlines: Sorted<(Timestamp, Seq)>,
     journal: Journal,
     hook: Hook,
@@ -150,6 +154,7 @@ impl Outbox {
             writing: WritingQueue::default(),
             queues: Queues::default(),
             slots: Slots::new(config.max_concurrency),
+            ahead: Ahead::default(),
             deadlines: Sorted::default(),
             journal: Journal::default(),
             hook: Hook::default(),

@@ -31,8 +31,10 @@ pub(super) const STALE_MS: u64 = 4_000;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Queues {
     pub(super) backoff: Timeline,
-    /// Runnable and never failed, in the order they became so.
-    fresh: Sorted<(Timestamp, Seq)>,
+    /// Claimed and never failed: runnable without a write, in the order they became so.
+    pub(super) held: Sorted<(Timestamp, Seq)>,
+    /// Runnable and never claimed, in the order they became so.
+    pub(super) fresh: Sorted<(Timestamp, Seq)>,
     /// Runnable after a failure, in the order they became so.
     failed: Timeline,
     /// Runnable once the hook has been asked.
@@ -41,7 +43,7 @@ pub(super) struct Queues {
 
 impl Queues {
     pub(super) fn has_ready(&self) -> bool {
-        !(self.fresh.is_empty() && self.failed.is_empty())
+        !(self.held.is_empty() && self.fresh.is_empty() && self.failed.is_empty())
     }
 
     pub(super) fn clear(&mut self) {
@@ -85,7 +87,7 @@ impl Outbox {
         if !idle || !self.is_next(seq, entry) {
             return;
         }
-        let due = if entry.stage == Stage::Claimed { Timestamp::ZERO } else { entry.item.next_attempt_at };
+        let due = if entry.stage.is_claimed() { Timestamp::ZERO } else { entry.item.next_attempt_at };
         let queued = if due > self.now {
             Queued::Backoff(due)
         } else if self.must_ask(entry) {
@@ -103,6 +105,7 @@ impl Outbox {
             Queued::No => {}
             Queued::Backoff(at) => drop(self.queues.backoff.insert((at, seq))),
             Queued::Ready(at) if entry.failed_before() => drop(self.queues.failed.insert((at, seq))),
+            Queued::Ready(at) if entry.stage.is_claimed() => drop(self.queues.held.insert((at, seq))),
             Queued::Ready(at) => drop(self.queues.fresh.insert((at, seq))),
             Queued::Hook => drop(self.queues.hook.insert((Timestamp::ZERO, seq))),
         }
@@ -114,9 +117,9 @@ impl Outbox {
             Queued::No => {}
             Queued::Backoff(at) => drop(self.queues.backoff.remove(&(at, seq))),
             Queued::Ready(at) => {
-                if !self.queues.fresh.remove(&(at, seq)) {
-                    self.queues.failed.remove(&(at, seq));
-                }
+                let Queues { held, fresh, failed, .. } = &mut self.queues;
+                let _in_one =
+                    fresh.remove(&(at, seq)) || held.remove(&(at, seq)) || failed.remove(&(at, seq));
             }
             Queued::Hook => drop(self.queues.hook.remove(&(Timestamp::ZERO, seq))),
         }
@@ -216,8 +219,10 @@ impl Outbox {
         }
         let before = core::mem::replace(&mut entry.stage, stage);
         let (was_busy, is_busy) = (before.is_busy(), entry.stage.is_busy());
-        if let Stage::InFlight { deadline, .. } = before {
-            self.deadlines.remove(&(deadline, seq));
+        match before {
+            Stage::InFlight { deadline, .. } => drop(self.deadlines.remove(&(deadline, seq))),
+            Stage::Claiming { .. } => drop(self.ahead.claiming.remove(&seq)),
+            _ => {}
         }
         match entry.stage {
             Stage::InFlight { deadline, .. } => drop(self.deadlines.insert((deadline, seq))),
@@ -246,16 +251,25 @@ impl Outbox {
         while let Some((seq, failed, probe)) = self.next_runnable() {
             self.dequeue(seq);
             let Some(entry) = self.entries.get(seq) else { continue };
-            if !self.is_next(seq, entry) {
+            let is_under_way = matches!(entry.stage, Stage::Claiming { .. });
+            if !is_under_way && !self.is_next(seq, entry) {
                 continue; // no longer first; the one that is will be reconsidered
             }
+            let held = if let Stage::Claimed { trusted } = entry.stage { Some(trusted) } else { None };
             if probe {
                 sometimes!(Probe);
                 self.probe_at = self.now.plus_ms(PROBE_MS);
             }
             self.slots.take(Place::Stored(seq), self.now, failed, probe);
-            if entry.stage == Stage::Claimed {
-                self.verify(seq); // its claim says nothing of who leads now, nor of what is still stored
+            if is_under_way {
+                self.ahead.claiming.remove(&seq); // it is sent when its claim is durable
+            } else if let Some(trusted) = held {
+                if trusted < self.now || self.journal.knows_of_others() {
+                    self.verify(seq); // who leads now, and is it still stored?
+                } else {
+                    sometimes!(SentAhead);
+                    self.dispatch(seq, fx);
+                }
             } else {
                 self.claim(seq);
                 self.set_stage(seq, Stage::Claiming { requested: self.now });
@@ -268,9 +282,10 @@ impl Outbox {
         self.ask_hook(fx);
     }
 
-    /// The next entry to start, whether it failed before, and whether it is a probe.
+    /// The next entry to start, whether it failed before, and whether it is a probe. Those that are claimed
+    /// already, and those whose claim is under way, were the first of the fresh ones.
     fn next_runnable(&self) -> Option<(Seq, bool, bool)> {
-        if !self.queues.has_ready() {
+        if !self.queues.has_ready() && self.ahead.claiming.is_empty() {
             return None;
         }
         let probe = match self.may_send() {
@@ -279,10 +294,13 @@ impl Outbox {
             Send::Probe => true,
         };
         let has_room = |failed| self.slots.has_room(self.now, failed);
-        let fresh = self.queues.fresh.first().copied().filter(|_| has_room(false));
+        let under_way = || self.ahead.claiming.first().map(|&seq| (self.now, seq));
+        let fresh = || self.queues.fresh.first().copied();
+        let first = self.queues.held.first().copied().or_else(under_way).or_else(fresh);
+        let first = first.filter(|_| has_room(false));
         let failed = self.queues.failed.first().copied().filter(|_| has_room(true));
-        match (fresh, failed) {
-            (Some(fresh), Some(failed)) if failed < fresh => Some((failed.1, true, probe)),
+        match (first, failed) {
+            (Some(first), Some(failed)) if failed < first => Some((failed.1, true, probe)),
             (Some((_, seq)), _) => Some((seq, false, probe)),
             (None, Some((_, seq))) => Some((seq, true, probe)),
             (None, None) => None,
@@ -290,7 +308,7 @@ impl Outbox {
     }
 
     /// Counts an attempt, and sets when it would be repeated should its result never be recorded (R25).
-    fn claim(&mut self, seq: Seq) {
+    pub(super) fn claim(&mut self, seq: Seq) {
         let (seed, jitter, now) = (self.seed(), self.config.jitter, self.now);
         let Some(entry) = self.entries.get_mut(seq) else { return };
         let item = Arc::make_mut(&mut entry.item);
@@ -330,13 +348,21 @@ impl Outbox {
         if !mine {
             return;
         }
-        if self.now.since_ms(requested) > STALE_MS && !mutant!(StaleClaimTrusted) {
+        let is_late = self.now.since_ms(requested) > STALE_MS && !mutant!(StaleClaimTrusted);
+        if self.ahead.claiming.contains(&seq) {
+            self.hold(seq, requested.plus_ms(STALE_MS));
+        } else if is_late {
             sometimes!(ClaimStale);
-            self.set_stage(seq, Stage::Verifying);
-            self.journal.want.verify.insert(seq);
+            self.verify(seq);
         } else {
             self.dispatch_or_hold(seq, fx);
         }
+    }
+
+    /// Keeps its claim until it may be sent, and there is a slot (R2).
+    fn hold(&mut self, seq: Seq, trusted: Timestamp) {
+        self.set_stage(seq, Stage::Claimed { trusted });
+        self.reconsider(seq);
     }
 
     /// Sends a claimed item, or keeps its claim for later if it may not be sent just now (R2).
@@ -353,8 +379,7 @@ impl Outbox {
             self.unclaim(seq);
         } else {
             sometimes!(ClaimHeld);
-            self.set_stage(seq, Stage::Claimed);
-            self.reconsider(seq);
+            self.hold(seq, Timestamp::ZERO); // nobody knows for how long
         }
     }
 
@@ -366,6 +391,7 @@ impl Outbox {
         let attempt = fence.attempt(seq, entry.item.retry_count);
         fx.push(Effect::Dispatch { attempt, item: Arc::clone(&entry.item), deadline });
         self.slots.begin(Place::Stored(seq), self.now);
+        self.ahead.sent_one();
         self.set_stage(seq, Stage::InFlight { deadline });
     }
 
@@ -383,6 +409,9 @@ impl Outbox {
     pub(super) fn send_one_unclaimed(&mut self) {
         if self.journal.full {
             return;
+        }
+        for ahead in core::mem::take(&mut self.ahead.claiming) {
+            self.unclaim(ahead);
         }
         let is_claiming = |seq: &Seq| {
             self.entries.get(*seq).is_some_and(|entry| matches!(entry.stage, Stage::Claiming { .. }))

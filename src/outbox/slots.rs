@@ -41,8 +41,13 @@ impl Slots {
         let crowded =
             failed_before && self.max > 1 && self.failed >= self.max - 1 && !mutant!(FailedTakeEverySlot);
         let full = self.held.len() >= self.max as usize;
-        let slow = self.limit < self.max && self.young(now).count() >= self.limit as usize;
+        let slow = self.is_slow() && self.young(now).count() >= self.limit as usize;
         !(full || slow || crowded)
+    }
+
+    /// Whether it has not recovered from a transport failure (R9).
+    pub(super) fn is_slow(&self) -> bool {
+        self.limit < self.max
     }
 
     fn young(&self, now: Timestamp) -> impl Iterator<Item = &Slot> {
@@ -51,7 +56,7 @@ impl Slots {
 
     /// When the slow-start limit alone will free a place.
     pub(super) fn ages_at(&self, now: Timestamp) -> Option<Timestamp> {
-        if self.limit == self.max || self.held.len() >= self.max as usize {
+        if !self.is_slow() || self.held.len() >= self.max as usize {
             return None;
         }
         self.young(now).map(|slot| slot.since.plus_ms(YOUNG_MS)).min()

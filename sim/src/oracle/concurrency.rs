@@ -11,21 +11,26 @@
 //!   flight for under 2 s. (A claim takes its slot between the two; one that failed is left out, since its
 //!   claims are older than the transaction that repeats them. The answer of the hook is a transaction of its
 //!   own, which goes before the claims that wait: it is passed over.)
+//! - Claims ahead of the slots (R2): at the maximum, a transaction holds at most twice as many more as were
+//!   dispatched since the transaction before, and at most 128. None of them is of a later attempt, nor of an
+//!   item whose attempts are limited: those claims, and the attempts in flight, are no more than the maximum.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use outbox::{
-    AskId, AttemptId, AttemptOutcome, CallId, Class, Effect, Event, Failure, Input,
+    AskId, AttemptId, AttemptOutcome, CallId, Class, Effect, Event, Failure, Input, Seq,
     storage::{Fence, Scope, Write},
 };
 
-use super::{Facts, Oracle};
+use super::{Facts, Oracle, facts};
 use crate::{moment::Moment, world::World};
 
 /// An attempt older than this does not count against the slow-start limit (R9).
 const YOUNG_MS: u64 = 2_000;
 /// While offline, one probe per this (R8).
 const PROBE_MS: u64 = 60_000;
+/// A transaction claims at most so many ahead of the slots (R2).
+const AHEAD: i64 = 128;
 
 /// The judge.
 #[derive(Debug, Default)]
@@ -81,6 +86,8 @@ struct SlowStart {
     just_asked: bool,
     /// What the transaction under way had room for.
     room: Option<i64>,
+    /// What was in flight when it was asked.
+    in_flight: BTreeSet<Seq>,
 }
 
 /// Where the answer of the hook is (R17).
@@ -100,6 +107,8 @@ struct Window {
     since_ms: u64,
     /// The most room that there was.
     room: i64,
+    /// Attempts dispatched.
+    sent: i64,
 }
 
 impl Oracle for Concurrency {
@@ -134,13 +143,11 @@ impl Oracle for Concurrency {
                 let asked = facts.page(*number).filter(|open| open.id.page == *page);
                 let asked = asked.and_then(|page| page.asked.as_ref());
                 let Some(tab) = self.tabs.get_mut(number) else { return Ok(()) };
-                let claims = asked.map_or(0, |asked| asked.claims.iter().filter(|claim| claim.fresh).count());
-                tab.start.writes_answer &= claims == 0;
-                if let Some(room) = tab.start.room.filter(|room| claims as i64 > *room) {
-                    let what =
-                        format!("{claims} new claims in one transaction; slow start left room for {room}");
-                    return Err(what);
-                }
+                let claims = asked.iter().flat_map(|asked| &asked.claims).filter(|claim| claim.fresh);
+                let in_slots = |claim: &&facts::Claim| needs_a_slot(world, facts, *number, claim);
+                let in_slots: BTreeSet<Seq> =
+                    claims.clone().filter(in_slots).map(|claim| claim.seq).collect();
+                return tab.start.claimed(claims.count(), &in_slots);
             }
             Moment::Handled { tab, .. } => {
                 let Some(tab) = self.tabs.get_mut(tab) else { return Ok(()) };
@@ -199,6 +206,7 @@ impl Tab {
             Effect::Notify(Event::HookFailed(_)) => self.start.answer = Answer::None,
             Effect::Dispatch { attempt, .. } => {
                 self.start.flights.insert(*attempt, (facts.now_ms, self.start.answers));
+                self.start.window.sent += 1;
             }
             Effect::Cancel(attempt) => self.start.cancel(*attempt),
             Effect::Notify(Event::AttemptFailed { attempt, .. }) => self.start.timed_out(*attempt),
@@ -266,12 +274,13 @@ impl SlowStart {
             flights: BTreeMap::new(),
             cancelled: None,
             unsure: false,
-            window: Window { since_ms: 0, room: max },
-            judged: Window { since_ms: 0, room: max },
+            window: Window { since_ms: 0, room: max, sent: 0 },
+            judged: Window { since_ms: 0, room: max, sent: 0 },
             answer: Answer::None,
             writes_answer: false,
             just_asked: false,
             room: None,
+            in_flight: BTreeSet::new(),
         }
     }
 
@@ -333,6 +342,23 @@ impl SlowStart {
         self.cancelled = None;
     }
 
+    /// The transaction under way was committed with so many new claims; these items may be claimed for a slot
+    /// alone. (One that was sent unclaimed, while the store was full, may be claimed in flight.)
+    fn claimed(&mut self, claims: usize, in_slots: &BTreeSet<Seq>) -> Result<(), String> {
+        self.writes_answer &= claims == 0;
+        if let Some(room) = self.room.filter(|room| claims as i64 > *room) {
+            return Err(format!("{claims} new claims in one transaction; there was room for {room}"));
+        }
+        let held = in_slots.union(&self.in_flight).count();
+        if held > self.max as usize {
+            let (claims, max) = (in_slots.len(), self.max);
+            return Err(format!(
+                "{held} need a slot, {claims} of them for a new claim; the maximum is {max}"
+            ));
+        }
+        Ok(())
+    }
+
     /// A transaction is asked: it holds the claims taken since the last one that was not an answer.
     fn asked(&mut self, now_ms: u64, fence: Option<Fence>, known: Option<Fence>, writes: &[Write]) {
         let room = self.room(now_ms);
@@ -341,13 +367,16 @@ impl SlowStart {
             // It held no claims: those taken before it may be in this one.
             self.window.since_ms = self.judged.since_ms;
             self.window.room = self.window.room.max(self.judged.room);
+            self.window.sent += self.judged.sent;
         }
         self.judged = self.window;
         let same = fence.is_some() && self.fence == known;
         let short = now_ms - self.judged.since_ms < YOUNG_MS;
-        self.room = (same && short && !self.unsure).then_some(self.judged.room);
+        let ahead = if self.limit < self.max { 0 } else { (2 * self.judged.sent).min(AHEAD) };
+        self.room = (same && short && !self.unsure).then_some(self.judged.room + ahead);
+        self.in_flight = self.flights.keys().map(|attempt| attempt.seq).collect();
         self.fence = known;
-        self.window = Window { since_ms: now_ms, room: i64::MIN };
+        self.window = Window { since_ms: now_ms, room: i64::MIN, sent: 0 };
         let of_an_answer = |write: &Write| matches!(write, Write::Delete { .. } | Write::Put { .. });
         self.writes_answer = self.answer == Answer::Given && writes.iter().all(of_an_answer);
         if self.answer == Answer::Given {
@@ -355,6 +384,14 @@ impl SlowStart {
         }
         self.just_asked = true;
     }
+}
+
+/// Whether an item may be claimed for a slot alone: it was claimed before, or its attempts are limited (R2).
+fn needs_a_slot(world: &World, facts: &Facts, tab: u32, claim: &facts::Claim) -> bool {
+    let item = facts.row(claim.seq).and_then(|row| row.item.as_ref());
+    let Some((item, page)) = item.zip(world.page(tab)) else { return false };
+    let mutator = page.outbox.config().mutators.get(&*item.mutator_name);
+    claim.attempt > 1 || mutator.is_some_and(|mutator| mutator.max_attempts.is_some())
 }
 
 #[cfg(test)]
@@ -414,9 +451,6 @@ mod tests {
                 }
                 _ => tell(moment),
             });
-        assert!(
-            found
-                .is_some_and(|what| what.contains("new claims in one transaction; slow start left room for"))
-        );
+        assert!(found.is_some_and(|what| what.contains("new claims in one transaction; there was room for")));
     }
 }
