@@ -2,65 +2,32 @@
 //!
 //! So a backlog does not wait for storage once for each wave of its slots: whoever is claimed is sent when a
 //! slot is free. What it costs is that a crash leaves claims of items that were never sent: they may have
-//! been, for all that is stored, and wait out their first backoff. So there are no more of them than storage
-//! holds up, and none of an item for which an attempt more or less decides something.
+//! been, for all that is stored, and wait out their first backoff. So there are no more of them than end
+//! during two transactions, and none of an item for which an attempt more or less decides something.
 
 use alloc::sync::Arc;
 
-use super::{
-    Outbox,
-    entry::Stage,
-    schedule::{Queues, Send},
-};
-use crate::{
-    item::{Item, Seq},
-    marks::sometimes,
-    mutants::mutant,
-    sorted::Sorted,
-};
+use super::{Outbox, entry::Stage, schedule::Send};
+use crate::{item::Item, marks::sometimes, mutants::mutant};
 
-/// At most so many claims wait for a slot …
-const MAX_AHEAD: usize = 128;
+/// At most so many claims wait for a slot: with the deletes of as many, they fit into one transaction …
+const MAX_AHEAD: usize = 96;
 /// … and one transaction makes at most so many bytes of args ahead; one item may be larger.
 const MAX_BYTES: usize = 64 << 10;
-
-/// The claims that have no slot yet, beside those that are durable and wait in a queue.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Ahead {
-    /// Being written.
-    pub(super) claiming: Sorted<Seq>,
-    /// Attempts sent since the last transaction was asked for.
-    sent: usize,
-}
-
-impl Ahead {
-    pub(super) fn sent_one(&mut self) {
-        self.sent += 1;
-    }
-
-    /// How many claims may wait for a slot: those that are sent during a transaction, and as many again, so
-    /// that the number can grow. Where storage is fast, or the server slow, that is next to none.
-    fn limit(&mut self) -> usize {
-        let sent = core::mem::take(&mut self.sent);
-        if mutant!(AheadWithoutLimit) { usize::MAX } else { (2 * sent).min(MAX_AHEAD) }
-    }
-
-    /// How many there are.
-    fn len(&self, queues: &Queues) -> usize {
-        self.claiming.len() + queues.held.len()
-    }
-}
 
 impl Outbox {
     /// A transaction is about to be put together: claims what will be sent while the one after it is written.
     pub(super) fn claim_ahead(&mut self) {
-        let limit = self.ahead.limit();
         let is_calm = self.journal.is_healthy() && !self.journal.full && !self.slots.is_slow();
         if !is_calm || self.may_send() != Send::Yes {
             return;
         }
+        // Those that ended since the last one was asked for, and as many again, so that the number can grow:
+        // where storage is quick, or the server slow, that is next to none.
+        let ended = self.journal.deletes.len() + self.journal.buries.len();
+        let limit = if mutant!(AheadWithoutLimit) { usize::MAX } else { (2 * ended).min(MAX_AHEAD) };
         let mut bytes = 0;
-        while self.ahead.len(&self.queues) < limit
+        while self.claiming_ahead.len() + self.queues.held.len() < limit
             && let Some(&(_, seq)) = self.queues.fresh.first()
         {
             let Some(entry) = self.entries.get(seq) else { return };
@@ -79,7 +46,7 @@ impl Outbox {
                 self.claim(seq);
                 self.set_stage(seq, Stage::Claiming { requested: self.now });
                 self.journal.puts.insert(seq);
-                self.ahead.claiming.insert(seq);
+                self.claiming_ahead.insert(seq);
             }
         }
     }

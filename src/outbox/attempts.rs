@@ -220,7 +220,7 @@ impl Outbox {
         self.dequeue(seq);
         let entry = self.entries.remove(seq)?;
         self.slots.release(Place::Stored(seq));
-        self.ahead.claiming.remove(&seq);
+        self.claiming_ahead.remove(&seq);
         self.busy -= usize::from(entry.stage.is_busy());
         if let Stage::InFlight { deadline, .. } = entry.stage {
             self.deadlines.remove(&(deadline, seq));

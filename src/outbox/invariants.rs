@@ -56,7 +56,7 @@ impl Outbox {
             let holds = self.slots.slot(Place::Stored(seq)).is_some();
             let wants =
                 matches!(entry.stage, Stage::Claiming { .. } | Stage::Verifying | Stage::InFlight { .. });
-            let is_ahead = self.ahead.claiming.contains(&seq);
+            let is_ahead = self.claiming_ahead.contains(&seq);
             assert_eq!(
                 holds,
                 wants && !is_ahead,

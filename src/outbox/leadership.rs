@@ -4,7 +4,6 @@ use alloc::{string::String, sync::Arc, vec::Vec};
 
 use super::{
     Effects, Outbox,
-    ahead::Ahead,
     entry::{Flags, Queued, Stage},
 };
 use crate::{
@@ -96,7 +95,7 @@ impl Outbox {
         }
         sometimes!(SteppedDown);
         self.queues.clear();
-        self.ahead = Ahead::default();
+        self.claiming_ahead.clear();
         self.deadlines.clear();
         self.slots.reset();
         self.hook.reset();

@@ -52,7 +52,6 @@ mod sync;
 mod triggers;
 mod writing;
 
-use ahead::Ahead;
 use entries::Entries;
 use failures::{FailureRetry, Failures};
 use hook::Hook;
@@ -107,7 +106,8 @@ pub struct Outbox {
 
     queues: Queues,
     slots: Slots,
-    ahead: Ahead,
+    /// Those whose claim is being written, and that have no slot yet (R2).
+    claiming_ahead: Sorted<Seq>,
     deadlines: Sorted<(Timestamp, Seq)>,
     journal: Journal,
     hook: Hook,
@@ -154,7 +154,7 @@ impl Outbox {
             writing: WritingQueue::default(),
             queues: Queues::default(),
             slots: Slots::new(config.max_concurrency),
-            ahead: Ahead::default(),
+            claiming_ahead: Sorted::default(),
             deadlines: Sorted::default(),
             journal: Journal::default(),
             hook: Hook::default(),

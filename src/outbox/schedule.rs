@@ -221,7 +221,7 @@ impl Outbox {
         let (was_busy, is_busy) = (before.is_busy(), entry.stage.is_busy());
         match before {
             Stage::InFlight { deadline, .. } => drop(self.deadlines.remove(&(deadline, seq))),
-            Stage::Claiming { .. } => drop(self.ahead.claiming.remove(&seq)),
+            Stage::Claiming { .. } => drop(self.claiming_ahead.remove(&seq)),
             _ => {}
         }
         match entry.stage {
@@ -262,7 +262,7 @@ impl Outbox {
             }
             self.slots.take(Place::Stored(seq), self.now, failed, probe);
             if is_under_way {
-                self.ahead.claiming.remove(&seq); // it is sent when its claim is durable
+                self.claiming_ahead.remove(&seq); // it is sent when its claim is durable
             } else if let Some(trusted) = held {
                 if trusted < self.now || self.journal.knows_of_others() {
                     self.verify(seq); // who leads now, and is it still stored?
@@ -285,7 +285,7 @@ impl Outbox {
     /// The next entry to start, whether it failed before, and whether it is a probe. Those that are claimed
     /// already, and those whose claim is under way, were the first of the fresh ones.
     fn next_runnable(&self) -> Option<(Seq, bool, bool)> {
-        if !self.queues.has_ready() && self.ahead.claiming.is_empty() {
+        if !self.queues.has_ready() && self.claiming_ahead.is_empty() {
             return None;
         }
         let probe = match self.may_send() {
@@ -294,7 +294,7 @@ impl Outbox {
             Send::Probe => true,
         };
         let has_room = |failed| self.slots.has_room(self.now, failed);
-        let under_way = || self.ahead.claiming.first().map(|&seq| (self.now, seq));
+        let under_way = || self.claiming_ahead.first().map(|&seq| (self.now, seq));
         let fresh = || self.queues.fresh.first().copied();
         let first = self.queues.held.first().copied().or_else(under_way).or_else(fresh);
         let first = first.filter(|_| has_room(false));
@@ -349,7 +349,7 @@ impl Outbox {
             return;
         }
         let is_late = self.now.since_ms(requested) > STALE_MS && !mutant!(StaleClaimTrusted);
-        if self.ahead.claiming.contains(&seq) {
+        if self.claiming_ahead.contains(&seq) {
             self.hold(seq, requested.plus_ms(STALE_MS));
         } else if is_late {
             sometimes!(ClaimStale);
@@ -391,7 +391,6 @@ impl Outbox {
         let attempt = fence.attempt(seq, entry.item.retry_count);
         fx.push(Effect::Dispatch { attempt, item: Arc::clone(&entry.item), deadline });
         self.slots.begin(Place::Stored(seq), self.now);
-        self.ahead.sent_one();
         self.set_stage(seq, Stage::InFlight { deadline });
     }
 
@@ -410,7 +409,7 @@ impl Outbox {
         if self.journal.full {
             return;
         }
-        for ahead in core::mem::take(&mut self.ahead.claiming) {
+        for ahead in core::mem::take(&mut self.claiming_ahead) {
             self.unclaim(ahead);
         }
         let is_claiming = |seq: &Seq| {

@@ -11,8 +11,8 @@
 //!   flight for under 2 s. (A claim takes its slot between the two; one that failed is left out, since its
 //!   claims are older than the transaction that repeats them. The answer of the hook is a transaction of its
 //!   own, which goes before the claims that wait: it is passed over.)
-//! - Claims ahead of the slots (R2): at the maximum, a transaction holds at most twice as many more as were
-//!   dispatched since the transaction before, and at most 128. None of them is of a later attempt, nor of an
+//! - Claims ahead of the slots (R2): at the maximum, a transaction holds at most twice as many more as it
+//!   deletes and buries, and at most 96. None of them is of a later attempt, nor of an
 //!   item whose attempts are limited: those claims, and the attempts in flight, are no more than the maximum.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,7 +30,7 @@ const YOUNG_MS: u64 = 2_000;
 /// While offline, one probe per this (R8).
 const PROBE_MS: u64 = 60_000;
 /// A transaction claims at most so many ahead of the slots (R2).
-const AHEAD: i64 = 128;
+const AHEAD: i64 = 96;
 
 /// The judge.
 #[derive(Debug, Default)]
@@ -107,8 +107,6 @@ struct Window {
     since_ms: u64,
     /// The most room that there was.
     room: i64,
-    /// Attempts dispatched.
-    sent: i64,
 }
 
 impl Oracle for Concurrency {
@@ -206,7 +204,6 @@ impl Tab {
             Effect::Notify(Event::HookFailed(_)) => self.start.answer = Answer::None,
             Effect::Dispatch { attempt, .. } => {
                 self.start.flights.insert(*attempt, (facts.now_ms, self.start.answers));
-                self.start.window.sent += 1;
             }
             Effect::Cancel(attempt) => self.start.cancel(*attempt),
             Effect::Notify(Event::AttemptFailed { attempt, .. }) => self.start.timed_out(*attempt),
@@ -274,8 +271,8 @@ impl SlowStart {
             flights: BTreeMap::new(),
             cancelled: None,
             unsure: false,
-            window: Window { since_ms: 0, room: max, sent: 0 },
-            judged: Window { since_ms: 0, room: max, sent: 0 },
+            window: Window { since_ms: 0, room: max },
+            judged: Window { since_ms: 0, room: max },
             answer: Answer::None,
             writes_answer: false,
             just_asked: false,
@@ -367,16 +364,17 @@ impl SlowStart {
             // It held no claims: those taken before it may be in this one.
             self.window.since_ms = self.judged.since_ms;
             self.window.room = self.window.room.max(self.judged.room);
-            self.window.sent += self.judged.sent;
         }
         self.judged = self.window;
         let same = fence.is_some() && self.fence == known;
         let short = now_ms - self.judged.since_ms < YOUNG_MS;
-        let ahead = if self.limit < self.max { 0 } else { (2 * self.judged.sent).min(AHEAD) };
+        let ends = |write: &&Write| matches!(write, Write::Delete { .. } | Write::Bury { .. });
+        let ended = writes.iter().filter(ends).count() as i64;
+        let ahead = if self.limit < self.max { 0 } else { (2 * ended).min(AHEAD) };
         self.room = (same && short && !self.unsure).then_some(self.judged.room + ahead);
         self.in_flight = self.flights.keys().map(|attempt| attempt.seq).collect();
         self.fence = known;
-        self.window = Window { since_ms: now_ms, room: i64::MIN, sent: 0 };
+        self.window = Window { since_ms: now_ms, room: i64::MIN };
         let of_an_answer = |write: &Write| matches!(write, Write::Delete { .. } | Write::Put { .. });
         self.writes_answer = self.answer == Answer::Given && writes.iter().all(of_an_answer);
         if self.answer == Answer::Given {
