@@ -69,12 +69,18 @@ type Items = &'static [&'static [&'static str]];
 const ONE: Items = &[&["k"]];
 const LANE: Items = &[&["k"], &["k"]];
 const APART: Items = &[&["k"], &["l"]];
+const THREE_APART: Items = &[&["k"], &["l"], &["m"]];
 /// The third waits for both.
 const JOINED: Items = &[&["k"], &["l"], &["k", "l"]];
 
 /// Tabs that hear each other.
 fn talking(items: Items, left: Budget) -> World {
     World { items, left, pokes: true, ..World::default() }
+}
+
+/// Three items that share one slot: the third is claimed ahead of it (R2). The tabs do not hear each other.
+fn one_slot(left: Budget) -> World {
+    World { slots: 1, ..silent(THREE_APART, left) }
 }
 
 /// Tabs that do not.
@@ -90,6 +96,11 @@ fn a_lane() {
 #[test]
 fn two_lanes_and_an_item_in_both() {
     exhaust(silent(JOINED, NOTHING), 44_271, &[Mark::BornClaimed]);
+}
+
+#[test]
+fn three_items_and_one_slot() {
+    exhaust(one_slot(NOTHING), 23_901, &[Mark::ClaimedAhead]);
 }
 
 #[test]
@@ -176,6 +187,16 @@ fn large_a_lane_with_a_crash() {
 #[test]
 fn large_a_lane_with_a_zombie() {
     exhaust_large(talking(LANE, Budget { steals: 1, ..NOTHING }), 859_652, &[Mark::ZombieDispatch]);
+}
+
+#[test]
+fn large_three_items_and_one_slot() {
+    let marks = [Mark::ClaimedAhead, Mark::Inherited];
+    exhaust_large(one_slot(Budget { crashes: 1, ..NOTHING }), 1, &marks);
+    let marks = [Mark::ClaimedAhead, Mark::ZombieDispatch];
+    exhaust_large(one_slot(Budget { steals: 1, ..NOTHING }), 1, &marks);
+    let marks = [Mark::ClaimedAhead, Mark::RemovedInFlight];
+    exhaust_large(one_slot(Budget { removals: 1, ..NOTHING }), 1, &marks);
 }
 
 #[test]

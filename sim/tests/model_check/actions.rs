@@ -296,7 +296,7 @@ impl World {
     }
 
     pub(crate) fn open(&self, state: &mut State, tab: usize) {
-        state.tabs[tab].core = Some(Tab::fresh_core(state.now()));
+        state.tabs[tab].core = Some(Tab::fresh_core(state.now(), self.slots));
         self.input(state, tab, Input::Wake(Trigger::Init));
     }
 

@@ -177,6 +177,10 @@ impl World {
     }
 
     fn mark_writes(&self, fence: Option<Fence>, writes: &[Write]) {
+        let puts = writes.iter().filter(|write| matches!(write, Write::Put { .. })).count();
+        if puts > self.slots as usize {
+            self.marks.set(Mark::ClaimedAhead);
+        }
         for write in writes {
             match write {
                 Write::Insert { .. } if fence.is_some() => self.marks.set(Mark::BornClaimed),

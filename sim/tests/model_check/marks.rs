@@ -17,6 +17,8 @@ pub(crate) enum Mark {
     FencedRead,
     /// An item was born claimed.
     BornClaimed,
+    /// More was claimed than there are slots.
+    ClaimedAhead,
     /// A tab died between commit and answer.
     CrashAfterCommit,
     /// A claim was found without a result by a new leader.

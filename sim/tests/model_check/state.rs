@@ -186,8 +186,8 @@ impl Tab {
     }
 
     /// A new replica; the same in every tab, so that tabs are interchangeable.
-    pub(crate) fn fresh_core(now: Timestamp) -> Shared<Outbox> {
-        let config = Config { jitter: false, max_concurrency: 2, ..Config::with_mutators([MUTATOR]) };
+    pub(crate) fn fresh_core(now: Timestamp, slots: u32) -> Shared<Outbox> {
+        let config = Config { jitter: false, max_concurrency: slots, ..Config::with_mutators([MUTATOR]) };
         Shared::new(Outbox::new(config, now).expect("the configuration is within its limits"))
     }
 

@@ -25,6 +25,8 @@ pub(crate) struct World {
     /// Whether it begins when one tab leads and the other has loaded; else with two tabs just opened.
     pub(crate) settled_in: bool,
     pub(crate) leap_ms: u64,
+    /// `max_concurrency`.
+    pub(crate) slots: u32,
     pub(crate) planted: Option<Planted>,
     pub(crate) marks: Marks,
 }
@@ -48,6 +50,7 @@ impl Default for World {
             pokes: false,
             settled_in: true,
             leap_ms: 5_000,
+            slots: 2,
             planted: None,
             marks: Marks::default(),
         }
