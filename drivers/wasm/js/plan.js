@@ -3,11 +3,14 @@
  * What the writes of one transaction come to: a pure function of what was read.
  *
  * A transaction has two rounds: everything that decides is read at once, and everything that follows is
- * written at once. In between, the writes are carried out here, in their order, on what was read.
+ * written at once. In between, the writes are carried out here, in their order, on what was read; last, the
+ * packs follow the rows.
  */
+import { packOf, packed, rowsOf } from './packs.js';
 
 /**
- * @typedef {{ seq: number, id: string, record: string }} Row
+ * @typedef {import('./packs.js').Row} Row
+ * @typedef {import('./packs.js').Pack} Pack
  * @typedef {{ at: number, id: string, record: string }} Failure
  * @typedef {{ put: number[], gone: [seq: number, outcome?: string][], failures: boolean }} Change
  *   One transaction in the change log. Inserts are not in it: their seq tells.
@@ -27,29 +30,20 @@
 const OUTCOME_MAX_CHARS = 1024;
 const REMOVED = '"removed"';
 
-/** The id in a record, if there is one to be read. @param {string} record @returns {string | undefined} */
-export function idOf(record) {
-  try {
-    return JSON.parse(record).id;
-  } catch {
-    return undefined;
-  }
-}
-
 export class Plan {
   /** Seqs of items by id, as far as they are known. @type {Map<string, number | undefined>} */
-  seqs = new Map();
-  /** Rows by seq; `undefined`: none. `record` is missing where it was not read. @type {Map<number, Partial<Row> | undefined>} */
-  rows = new Map();
+  #seqs = new Map();
+  /** Rows by seq, as far as they are known; `undefined`: none. @type {Map<number, Row | undefined>} */
+  #rows = new Map();
+  /** The packs that were read. @type {Pack[]} */
+  #packs = [];
   /** Places of failure records by id. @type {Map<string, number | undefined>} */
   places = new Map();
 
+  /** @type {Map<number, Row>} */
+  #added = new Map();
   /** @type {Set<number>} */
-  deleted = new Set();
-  /** @type {Map<number, Row>} */
-  added = new Map();
-  /** @type {Map<number, Row>} */
-  replaced = new Map();
+  #replaced = new Set();
   /** @type {Set<number>} */
   failuresDeleted = new Set();
   /** @type {Map<number, Failure>} */
@@ -63,17 +57,14 @@ export class Plan {
     this.paused = new Set(meta.paused);
   }
 
-  /**
-   * As if all that the writes are about were there.
-   * @param {Meta} meta @param {readonly Write[]} writes
-   */
-  static guessed(meta, writes) {
-    const plan = new Plan(meta);
-    for (const write of writes) {
-      if (write.op === 'delete') plan.rows.set(write.seq, plan.rows.get(write.seq) ?? {});
-      else if (write.op === 'put') plan.rows.set(write.seq, { id: idOf(write.record) });
+  /** A pack was read. @param {Pack} pack @param {Set<number>} [gone] rows that are not there any more */
+  take(pack, gone) {
+    this.#packs.push(pack);
+    for (const row of rowsOf(pack)) {
+      if (gone?.has(row.seq)) continue;
+      this.#rows.set(row.seq, row);
+      this.#seqs.set(row.id, row.seq);
     }
-    return plan;
   }
 
   /**
@@ -86,6 +77,23 @@ export class Plan {
     this.meta.change += 1;
     this.meta.paused = [...this.paused];
     return results;
+  }
+
+  /**
+   * What becomes of the packs: the keys of those that are to go, those that are to be written again, new ones; and
+   * by key the rows that those have lost which are written again.
+   */
+  packs() {
+    /** @type {{ emptied: number[], changed: Pack[], added: Pack[], lost: Map<number, number[]> }} */
+    const packs = { emptied: [], changed: [], added: packed(this.#added.values()), lost: new Map() };
+    for (const { at, seqs } of this.#packs) {
+      const rows = seqs.map((seq) => this.#rows.get(seq)).filter((row) => row !== undefined);
+      const lost = seqs.filter((seq) => this.#rows.get(seq) === undefined);
+      if (rows.length === 0) packs.emptied.push(at);
+      else if (lost.length > 0 || seqs.some((seq) => this.#replaced.has(seq))) packs.changed.push(packOf(at, rows));
+      if (rows.length > 0 && lost.length > 0) packs.lost.set(at, lost);
+    }
+    return packs;
   }
 
   /** Whether the log has something to tell of this transaction. */
@@ -104,7 +112,7 @@ export class Plan {
         return result;
       }
       case 'remove': {
-        const seq = this.seqs.get(write.id);
+        const seq = this.#seqs.get(write.id);
         return seq === undefined ? 'missing' : this.#delete(seq, REMOVED);
       }
       case 'put':
@@ -131,34 +139,34 @@ export class Plan {
 
   /** @param {string} id @param {string} record @returns {WriteResult} */
   #insert(id, record) {
-    if (this.seqs.get(id) !== undefined) return 'duplicate';
+    if (this.#seqs.get(id) !== undefined) return 'duplicate';
     const seq = (this.meta.through += 1);
     const row = { seq, id, record };
-    this.seqs.set(id, seq);
-    this.rows.set(seq, row);
-    this.added.set(seq, row);
+    this.#seqs.set(id, seq);
+    this.#rows.set(seq, row);
+    this.#added.set(seq, row);
     return seq;
   }
 
   /** @param {number} seq @param {string} record @returns {WriteResult} */
   #put(seq, record) {
-    const id = this.rows.get(seq)?.id;
+    const id = this.#rows.get(seq)?.id;
     if (id === undefined) return 'missing';
     const row = { seq, id, record };
-    this.rows.set(seq, row);
-    (this.added.has(seq) ? this.added : this.replaced).set(seq, row);
+    this.#rows.set(seq, row);
+    if (this.#added.has(seq)) this.#added.set(seq, row);
+    else this.#replaced.add(seq);
     this.log.put.push(seq);
     return 'done';
   }
 
   /** @param {number} seq @param {string} [outcome] @returns {WriteResult} */
   #delete(seq, outcome) {
-    const row = this.rows.get(seq);
+    const row = this.#rows.get(seq);
     if (row === undefined) return 'missing';
-    if (row.id !== undefined) this.seqs.set(row.id, undefined);
-    this.rows.set(seq, undefined);
-    this.replaced.delete(seq);
-    if (!this.added.delete(seq)) this.deleted.add(seq);
+    this.#seqs.set(row.id, undefined);
+    this.#rows.set(seq, undefined);
+    this.#added.delete(seq);
     const isShort = outcome !== undefined && outcome.length <= OUTCOME_MAX_CHARS;
     this.log.gone.push(isShort ? [seq, outcome] : [seq]);
     return 'done';

@@ -20,6 +20,30 @@ extern "C" {
     type _Plan;
 }
 
+#[wasm_bindgen(module = "/js/rounds.js")]
+extern "C" {
+    #[wasm_bindgen(js_name = WRONG)]
+    static _WRONG: JsValue;
+}
+
+#[wasm_bindgen(module = "/js/packs.js")]
+extern "C" {
+    #[wasm_bindgen(js_name = Kept)]
+    type _Kept;
+}
+
+#[wasm_bindgen(module = "/js/spare.js")]
+extern "C" {
+    #[wasm_bindgen(js_name = Spare)]
+    type _Spare;
+}
+
+#[wasm_bindgen(module = "/js/failure.js")]
+extern "C" {
+    #[wasm_bindgen(js_name = storageFailure)]
+    fn _storage_failure();
+}
+
 #[wasm_bindgen(module = "/js/weblocks.js")]
 extern "C" {
     #[wasm_bindgen(extends = ElectionPort)]
