@@ -15,12 +15,13 @@
 /** The key of the one record in `meta` that is none of these. */
 export const THE_ONE = 0;
 /** So many transactions in a row can count as changes without a put. */
-const CHANGES = 64;
+const CHANGES = 128;
 /** So many takeovers in a row can raise the epoch without a put. */
 const EPOCHS = 16;
 /** Of so many packs some rows can be gone without a put. */
 const PAGES = 4;
-const KEY_BITS = 53;
+/** A pack of a later key cannot be told of, and its deletes wait for room. */
+const KEY_BITS = 32;
 const PAGE = KEY_BITS + 64;
 
 /** The keys in `meta` of `THE_ONE` and of the spare records that are used first: three, if none is used. */
@@ -68,7 +69,7 @@ export class Spare {
   mark(marks, at, seqs) {
     const used = [...this.pages.values()];
     const page = this.pages.get(at) ?? Array.from({ length: PAGES }, (_, free) => free).find((free) => !used.includes(free));
-    if (page === undefined) return false;
+    if (page === undefined || at >= 2 ** KEY_BITS) return false;
     this.pages.set(at, page);
     for (let bit = 0; bit < KEY_BITS; bit += 1) if (Math.floor(at / 2 ** bit) % 2 === 1) marks.delete(page * PAGE + bit);
     for (const seq of seqs) marks.delete(page * PAGE + KEY_BITS + seq - at);

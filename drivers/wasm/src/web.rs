@@ -22,8 +22,8 @@ extern "C" {
 
 #[wasm_bindgen(module = "/js/rounds.js")]
 extern "C" {
-    #[wasm_bindgen(js_name = WRONG)]
-    static _WRONG: JsValue;
+    #[wasm_bindgen(js_name = checkGuess)]
+    fn _check_guess();
 }
 
 #[wasm_bindgen(module = "/js/packs.js")]
