@@ -15,11 +15,11 @@
 /** The key of the one record in `meta` that is none of these. */
 export const THE_ONE = 0;
 /** So many transactions in a row can count as changes without a put. */
-const CHANGES = 128;
+const CHANGES = 64;
 /** So many takeovers in a row can raise the epoch without a put. */
 const EPOCHS = 16;
 /** Of so many packs some rows can be gone without a put. */
-const PAGES = 4;
+const PAGES = 3;
 /** A pack of a later key cannot be told of, and its deletes wait for room. */
 const KEY_BITS = 32;
 const PAGE = KEY_BITS + 64;

@@ -95,6 +95,9 @@ const todos = {
     return receipt.id
   },
 
+  /** In one turn, all of one key. @param {string[]} texts */
+  addAll: (texts) => Promise.all(texts.map((text) => todos.add(text, { key: 'list' }))),
+
   /** @param {string} text */
   async cannotAdd(text) {
     try {
@@ -105,15 +108,15 @@ const todos = {
     throw new Error(`${text} was stored`)
   },
 
-  /** @param {number} length */
-  async fill(length) {
+  /** @param {number} length @param {number} atOnce */
+  async fill(length, atOnce) {
     /** @type {string[]} */
     const stored = []
     for (;;) {
-      const text = `${stored.length} `.padEnd(length, '.')
+      const texts = Array.from({ length: atOnce }, (_, index) => `${stored.length + index} `.padEnd(length, '.'))
       try {
-        await todos.add(text, { key: 'list' })
-        stored.push(text)
+        await todos.addAll(texts)
+        stored.push(...texts)
       } catch (/** @type {any} */ error) {
         return { stored, refusal: { error: error.name, code: error.code, message: error.message } }
       }

@@ -75,14 +75,19 @@ export class Tab {
     return this.frame.evaluate(([text, options]) => todos.add(text, options), [text, options] as const)
   }
 
+  /** Writes to-dos of one key in one turn; resolves to their ids when all are durable. */
+  addAll(...texts: string[]): Promise<string[]> {
+    return this.frame.evaluate((texts) => todos.addAll(texts), texts)
+  }
+
   /** Writes a to-do that cannot be stored. */
   cannotAdd(text: string): Promise<Refusal> {
     return this.frame.evaluate((text) => todos.cannotAdd(text), text)
   }
 
-  /** Writes to-dos of this many characters until one is refused; resolves to what was stored and the refusal. */
-  fill(length: number): Promise<{ stored: string[]; refusal: Refusal }> {
-    return this.frame.evaluate((length) => todos.fill(length), length)
+  /** Writes to-dos of this many characters, so many at once, until one is refused; resolves to those stored before, and the refusal. */
+  fill(length: number, atOnce = 1): Promise<{ stored: string[]; refusal: Refusal }> {
+    return this.frame.evaluate(([length, atOnce]) => todos.fill(length, atOnce), [length, atOnce] as const)
   }
 
   /** What the waiter of an item of this page was told. */

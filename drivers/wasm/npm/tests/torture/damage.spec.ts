@@ -7,8 +7,8 @@ import { test } from './fixtures.ts'
 
 const how = { plain: true, record: true }
 
-/** Changes the stored row of a text by hand. */
-async function tamper(tab: Tab, text: string, change: 'garbage' | 'newer'): Promise<void> {
+/** Changes what is stored of a text by hand: its record; or the pack of it as a whole, which then lacks its ids. */
+async function tamper(tab: Tab, text: string, change: 'garbage' | 'newer' | 'pack'): Promise<void> {
   await tab.page.evaluate(async ([text, change]) => {
     const db = await new Promise<IDBDatabase>((opened) => {
       const request = indexedDB.open('outbox:outbox')
@@ -19,9 +19,12 @@ async function tamper(tab: Tab, text: string, change: 'garbage' | 'newer'): Prom
       const items = tx.objectStore('items')
       const all = items.getAll()
       all.onsuccess = () => {
-        const row = all.result.find(({ record }) => record.includes(JSON.stringify(text)))
-        const newer = JSON.stringify({ ...JSON.parse(row.record), version: 99, shape: ['of', 'tomorrow'] })
-        items.put({ ...row, record: change === 'garbage' ? row.record.slice(0, 20) : newer })
+        const holds = (record: string) => record.includes(JSON.stringify(text))
+        const pack = all.result.find(({ records }) => records.some(holds))
+        const newer = (record: string) => JSON.stringify({ ...JSON.parse(record), version: 99, shape: ['of', 'tomorrow'] })
+        const changed = (record: string) => (change === 'garbage' ? record.slice(0, 20) : newer(record))
+        const records = pack.records.map((record: string) => (holds(record) ? changed(record) : record))
+        items.put(change === 'pack' ? { ...pack, ids: [] } : { ...pack, records })
       }
       tx.oncomplete = () => done()
     })
@@ -42,12 +45,12 @@ async function records(tab: Tab): Promise<string[]> {
       const request = indexedDB.open('outbox:outbox')
       request.onsuccess = () => opened(request.result)
     })
-    const rows = await new Promise<{ record: string }[]>((read) => {
+    const packs = await new Promise<{ records: string[] }[]>((read) => {
       const request = db.transaction('items').objectStore('items').getAll()
       request.onsuccess = () => read(request.result)
     })
     db.close()
-    return rows.map(({ record }) => record)
+    return packs.flatMap(({ records }) => records)
   })
 }
 
@@ -61,6 +64,19 @@ test('a record that is damaged is kept as it is, and holds nothing up', async ({
   await readAnew(world, tab)
   await world.server.hasTaken('bread')
   expect(await records(tab)).toEqual([expect.stringMatching(/^.{20}$/)])
+})
+
+test('a pack of records that is damaged as a whole is kept as it is, and holds nothing up', async ({ world }) => {
+  await world.goOffline()
+  const tab = await world.tab(how)
+  await tab.leads()
+  await tab.addAll('milk', 'eggs')
+  await tab.add('bread')
+  await tamper(tab, 'milk', 'pack')
+
+  await readAnew(world, tab)
+  await world.server.hasTaken('bread')
+  expect(await records(tab)).toEqual([expect.stringContaining('milk'), expect.stringContaining('eggs')])
 })
 
 test('a record of a newer version is kept as it is, and holds its lane', async ({ world }) => {
