@@ -108,8 +108,8 @@ const todos = {
     throw new Error(`${text} was stored`)
   },
 
-  /** @param {number} length @param {number} atOnce */
-  async fill(length, atOnce) {
+  /** @param {number} length @param {number} [atOnce] */
+  async fill(length, atOnce = 1) {
     /** @type {string[]} */
     const stored = []
     for (;;) {

@@ -5,7 +5,7 @@ declare const todos: {
   add(text: string, options?: { id?: string; key?: string }): Promise<string>
   addAll(texts: string[]): Promise<string[]>
   cannotAdd(text: string): Promise<import('../support/tab.ts').Refusal>
-  fill(length: number, atOnce: number): Promise<{ stored: string[]; refusal: import('../support/tab.ts').Refusal }>
+  fill(length: number, atOnce?: number): Promise<{ stored: string[]; refusal: import('../support/tab.ts').Refusal }>
   told(id: string): Promise<import('../support/tab.ts').Told>
   pending(): string[]
   failed(): string[]
