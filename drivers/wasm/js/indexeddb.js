@@ -139,7 +139,7 @@ export class IndexedDbStorage {
   persist(fence, writes) {
     const attempt = () => this.#persist(fence, writes);
     if (!writes.every(({ op }) => DELETES.has(op))) return attempt();
-    return unlessFull(attempt, () => this.#inRounds(fence, writes, writeDeletesAlone));
+    return unlessFull(attempt, () => this.#inRounds(undefined, fence, writes, writeDeletesAlone));
   }
 
   /** @param {Fence | undefined} fence @param {readonly Write[]} writes @returns {Promise<Committed>} */
@@ -147,7 +147,7 @@ export class IndexedDbStorage {
     const kept = this.#kept;
     this.#kept = undefined; // until it is known what becomes of it
     const committed = kept && (await this.#inOneRound(kept, fence, writes));
-    return committed ?? this.#inRounds(fence, writes, write);
+    return committed ?? this.#inRounds(kept, fence, writes, write);
   }
 
   /**
@@ -162,7 +162,7 @@ export class IndexedDbStorage {
     const known = kept.find(writes.flatMap((write) => ('seq' in write ? [write.seq] : [])));
     if (known === undefined) return undefined;
     const work = async (/** @type {IDBTransaction} */ tx, /** @type {() => void} */ commit) => {
-      const found = checkGuess(tx, fence, kept.meta);
+      const found = checkGuess(tx, fence, kept);
       const plan = new Plan({ ...kept.meta });
       for (const pack of known) plan.take(pack);
       const results = plan.carryOut(writes);
@@ -185,20 +185,24 @@ export class IndexedDbStorage {
 
   /**
    * Reads first, and writes what follows from it.
+   * @param {Kept | undefined} before what was kept until now: if nobody else has written, it is kept on
    * @param {Fence | undefined} fence @param {readonly Write[]} writes
    * @param {typeof writeDeletesAlone} write
    * @returns {Promise<Committed>}
    */
-  async #inRounds(fence, writes, write) {
+  async #inRounds(before, fence, writes, write) {
     const stores = [...storesOf(writes), 'marks'];
-    const { results, meta, kept } = await this.#transact('readwrite', stores, async (tx, commit) => {
-      const { plan, spare, packs } = await read(tx, fence, writes);
+    const done = await this.#transact('readwrite', stores, async (tx, commit) => {
+      const { plan, spare, packs: known } = await read(tx, fence, writes);
+      const isSeen = before?.isAt(plan.meta);
       const results = plan.carryOut(writes);
-      const kept = new Kept(plan.meta, packs);
-      kept.follow(plan.meta, write(tx, plan, spare));
+      const packs = write(tx, plan, spare);
       commit();
-      return { results, meta: plan.meta, kept };
+      return { results, meta: plan.meta, known, packs, kept: isSeen ? before : undefined };
     });
+    const { results, meta, known, packs, kept = new Kept(meta, []) } = done;
+    kept.learn(known);
+    kept.follow(meta, packs);
     this.#kept = kept;
     return { results, change: meta.change };
   }

@@ -135,6 +135,16 @@ export class Kept {
   /** @param {Meta} meta as this connection left it @param {Iterable<Pack>} packs */
   constructor(meta, packs) {
     this.meta = meta;
+    this.learn(packs);
+  }
+
+  /** Whether nobody else has written since. @param {Meta} meta as read */
+  isAt({ store, epoch, change }) {
+    return store === this.meta.store && epoch === this.meta.epoch && change === this.meta.change;
+  }
+
+  /** Packs were read. @param {Iterable<Pack>} packs */
+  learn(packs) {
     for (const pack of packs) this.#keep(pack);
   }
 
@@ -154,7 +164,7 @@ export class Kept {
   follow(meta, { emptied, changed, added }) {
     this.meta = meta;
     for (const at of emptied) this.#drop(at);
-    for (const pack of [...changed, ...added]) this.#keep(pack);
+    this.learn([...changed, ...added]);
   }
 
   /** @param {Pack} pack */

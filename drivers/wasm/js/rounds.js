@@ -149,15 +149,14 @@ async function readPacks(tx, places) {
 
 /**
  * Rejects unless all is as it was guessed to be. That an id is new need not be read: else it cannot be added.
- * @param {IDBTransaction} tx @param {Fence | undefined} fence @param {Meta} seen
+ * @param {IDBTransaction} tx @param {Fence | undefined} fence @param {import('./packs.js').Kept} kept
  */
-export async function checkGuess(tx, fence, seen) {
+export async function checkGuess(tx, fence, kept) {
   const found = await one(tx.objectStore('meta').getAll(nearest()));
   if (found.length !== 3) throw WRONG;
   const meta = /** @type {Meta} */ (found[1]);
   checkFence(meta, fence);
-  const isSeen = meta.change === seen.change && meta.store === seen.store && meta.epoch === seen.epoch;
-  if (!isSeen) throw WRONG;
+  if (!kept.isAt(meta)) throw WRONG;
 }
 
 /**
