@@ -19,7 +19,7 @@ const CHANGES = 64;
 /** So many takeovers in a row can raise the epoch without a put. */
 const EPOCHS = 16;
 /** Of so many packs some rows can be gone without a put. */
-const PAGES = 3;
+const PAGES = 4;
 /** A pack of a later key cannot be told of, and its deletes wait for room. */
 const KEY_BITS = 32;
 const PAGE = KEY_BITS + 64;

@@ -160,7 +160,7 @@ describe('spare records', () => {
 
   test('say which rows of which packs are gone, for as many packs as there are pages', () => {
     const stores = created()
-    const said = new Map([[1, [1, 64]], [2 ** 31 + 5, [2 ** 31 + 6]], [77, [140]]])
+    const said = new Map([[1, [1, 64]], [2 ** 31 + 5, [2 ** 31 + 6]], [4_294_967_295, [4_294_967_295]], [77, [140]]])
     for (const [at, seqs] of said) expect(read(stores).mark(stores.marks.store, at, seqs)).toBe(true)
     expect(read(stores).mark(stores.marks.store, 5, [5])).toBe(false)
     expect(read(stores).mark(stores.marks.store, 77, [78, 140])).toBe(true)

@@ -114,11 +114,12 @@ const todos = {
     const stored = []
     for (;;) {
       const texts = Array.from({ length: atOnce }, (_, index) => `${stored.length + index} `.padEnd(length, '.'))
-      try {
-        await todos.addAll(texts)
-        stored.push(...texts)
-      } catch (/** @type {any} */ error) {
-        return { stored, refusal: { error: error.name, code: error.code, message: error.message } }
+      const told = await Promise.allSettled(texts.map((text) => todos.add(text, { key: 'list' })))
+      stored.push(...texts.filter((_, index) => told[index]?.status === 'fulfilled'))
+      const refused = told.find(({ status }) => status === 'rejected')
+      if (refused?.status === 'rejected') {
+        const { name, code, message } = refused.reason
+        return { stored, refusal: { error: name, code, message } }
       }
     }
   },

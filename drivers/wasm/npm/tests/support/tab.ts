@@ -85,7 +85,7 @@ export class Tab {
     return this.frame.evaluate((text) => todos.cannotAdd(text), text)
   }
 
-  /** Writes to-dos of this many characters, so many at once, until one is refused; resolves to those stored before, and the refusal. */
+  /** Writes to-dos of this many characters, so many at once, until one is refused; resolves to what was stored and the refusal. */
   fill(length: number, atOnce = 1): Promise<{ stored: string[]; refusal: Refusal }> {
     return this.frame.evaluate(([length, atOnce]) => todos.fill(length, atOnce), [length, atOnce] as const)
   }
