@@ -1,10 +1,12 @@
 //! `Clock` and `Alarm`: the time, and one timer (R30, R31).
 
-use alloc::rc::Rc;
+use alloc::{boxed::Box, rc::Rc};
 use core::cell::{Cell, OnceCell};
 
 use outbox::Timestamp;
 use wasm_bindgen::prelude::*;
+
+use crate::task::{at_end_of_task, in_next_task};
 
 /// The longest delay of a timer, in milliseconds; browsers take a longer one for none.
 const MAX_DELAY_MS: u64 = i32::MAX as u64;
@@ -55,6 +57,15 @@ impl Clock {
             Self::Host(clock) => clock.now(),
         };
         Timestamp::from_millis(now_ms as u64)
+    }
+
+    /// Runs it after the browser has had its turn. A test's clock leaves it none: the test waits for what
+    /// needs no time.
+    pub(crate) fn yield_to_browser(&self, run: Box<dyn FnOnce()>) {
+        match self {
+            Self::Own { .. } => in_next_task(run),
+            Self::Host(_) => at_end_of_task(run),
+        }
     }
 }
 

@@ -30,6 +30,7 @@ mod leadership;
 pub mod npm;
 mod page;
 mod store;
+mod task;
 #[cfg(feature = "executor")]
 mod web;
 

@@ -1,24 +1,24 @@
 //! `Storage`: the storage port: the core's requests as plain JavaScript objects, and its answers back.
 
-#[cfg(feature = "executor")]
-use alloc::boxed::Box;
-use alloc::{rc::Weak, string::String, vec::Vec};
+use alloc::{boxed::Box, rc::Weak, string::String, vec::Vec};
 use core::cell::{Cell, RefCell};
 
 use js_sys::{Array, Object, Promise};
 #[cfg(feature = "executor")]
 use outbox::storage::Store;
 use outbox::{
-    Epoch, Input, ItemId, Seq,
-    storage::{
-        Committed, Contents, FailureRow, Fence, Gone, OpId, Row, Scope, Snapshot, StorageError, StoreId,
-        Write, WriteResult,
-    },
+    Input,
+    storage::{Fence, OpId, Scope, Snapshot, StorageError, Write},
     wire,
 };
 use wasm_bindgen::prelude::*;
 
-use crate::engine::Engine;
+use crate::engine::{Engine, with};
+
+mod answer;
+
+pub(crate) use answer::message;
+use answer::{Reading, read_committed, read_failure};
 
 #[wasm_bindgen]
 extern "C" {
@@ -142,19 +142,43 @@ impl Request {
         }
     }
 
-    /// The input that a resolved promise comes to.
+    fn is_read(&self) -> bool {
+        !matches!(self, Self::Persist { .. })
+    }
+
+    /// The input that a resolved promise comes to, all of it in one task.
+    #[cfg(feature = "executor")]
     pub(crate) fn answered(&self, value: JsValue) -> Input {
-        let fields = value.unchecked_into::<Fields>();
+        if !self.is_read() {
+            return self.persisted(value);
+        }
+        let mut reading = Reading::begin(value);
+        while let Some(some) = &mut reading {
+            match some.go_on() {
+                Some(true) => {}
+                Some(false) => break,
+                None => reading = None,
+            }
+        }
+        self.loaded(reading.and_then(Reading::end))
+    }
+
+    fn persisted(&self, value: JsValue) -> Input {
+        let result = read_committed(&value.unchecked_into()).ok_or(StorageError::Unknown);
+        Input::Persisted { op: self.op(), result }
+    }
+
+    /// The input that a read comes to; `None`: the answer was no snapshot.
+    fn loaded(&self, snapshot: Option<Snapshot>) -> Input {
+        let malformed = || StorageError::Unavailable {
+            cause: String::from("the storage answered with something that is no snapshot"),
+        };
+        Input::Loaded { op: self.op(), result: snapshot.ok_or_else(malformed) }
+    }
+
+    fn op(&self) -> OpId {
         match self {
-            Self::Acquire { op } | Self::Load { op, .. } => {
-                let malformed = || StorageError::Unavailable {
-                    cause: String::from("the storage answered with something that is no snapshot"),
-                };
-                Input::Loaded { op: *op, result: read_snapshot(&fields).ok_or_else(malformed) }
-            }
-            Self::Persist { op, .. } => {
-                Input::Persisted { op: *op, result: read_committed(&fields).ok_or(StorageError::Unknown) }
-            }
+            Self::Acquire { op } | Self::Load { op, .. } | Self::Persist { op, .. } => *op,
         }
     }
 
@@ -218,6 +242,8 @@ pub(crate) struct Storage {
     is_open: Cell<bool>,
     is_closing: Cell<bool>,
     request: RefCell<Option<Request>>,
+    /// Its answer, while that is read.
+    reading: RefCell<Option<Reading>>,
     resolved: Closure<dyn FnMut(JsValue)>,
     rejected: Closure<dyn FnMut(JsValue)>,
 }
@@ -238,6 +264,7 @@ impl Storage {
             is_open: Cell::new(false),
             is_closing: Cell::new(false),
             request: RefCell::new(None),
+            reading: RefCell::new(None),
             resolved: to(|engine, value| engine.storage().resolve(engine, value)),
             rejected: to(|engine, thrown| engine.storage().reject(engine, thrown)),
         }
@@ -276,8 +303,38 @@ impl Storage {
         {
             return self.go_on(engine, port);
         }
+        if self.request.borrow().as_ref().is_some_and(Request::is_read) {
+            return self.read(engine, Reading::begin(value));
+        }
         if let Some(request) = self.request.take() {
-            self.answer(engine, request.answered(value));
+            self.answer(engine, request.persisted(value));
+        }
+    }
+
+    /// Reads a part of an answer, and the next one in a task of its own; the outbox hears of the whole.
+    fn read(&self, engine: &Engine, mut reading: Option<Reading>) {
+        if let Some(more) = reading.as_mut().map(Reading::go_on) {
+            match more {
+                Some(true) => {
+                    self.reading.replace(reading);
+                    let me = engine.weak();
+                    return engine.clock().yield_to_browser(Box::new(move || {
+                        with(&me, |engine| engine.storage().read_on(engine));
+                    }));
+                }
+                Some(false) => {}
+                None => reading = None,
+            }
+        }
+        if let Some(request) = self.request.take() {
+            self.answer(engine, request.loaded(reading.and_then(Reading::end)));
+        }
+    }
+
+    fn read_on(&self, engine: &Engine) {
+        let reading = self.reading.take();
+        if reading.is_some() {
+            self.read(engine, reading);
         }
     }
 
@@ -294,9 +351,12 @@ impl Storage {
         }
     }
 
-    /// Closes it, after the request that is under way.
+    /// Closes it, after the request that is under way. An answer that is being read is of no use any more.
     pub(crate) fn close(&self) {
         self.is_closing.set(true);
+        if self.reading.take().is_some() {
+            self.request.take();
+        }
         if self.request.borrow().is_none()
             && self.is_open.replace(false)
             && let Backend::Port(port) = &self.backend
@@ -385,92 +445,4 @@ fn to_js_write(write: &Write) -> JsValue {
     };
     fields.set_op(op);
     fields.into()
-}
-
-fn read_committed(fields: &Fields) -> Option<Committed> {
-    let results = list(fields.is_object().then(|| fields.results())?, |result| {
-        if let Some(seq) = number(&result) {
-            return Some(WriteResult::Inserted(Seq(seq)));
-        }
-        Some(match result.as_string()?.as_str() {
-            "duplicate" => WriteResult::Duplicate,
-            "done" => WriteResult::Done,
-            "missing" => WriteResult::Missing,
-            _ => return None,
-        })
-    })?;
-    Some(Committed { results, change: number(&fields.change())? })
-}
-
-fn read_snapshot(fields: &Fields) -> Option<Snapshot> {
-    if !fields.is_object() {
-        return None;
-    }
-    let rows = list(fields.rows(), |row| {
-        let row = row.unchecked_into::<Fields>();
-        Some(Row { seq: Seq(number(&row.seq())?), record: row.record().as_string()?.into_bytes() })
-    })?;
-    let failures = list(fields.failures(), |row| {
-        let row = row.unchecked_into::<Fields>();
-        let id = ItemId::new(row.id().as_string()?).ok()?;
-        Some(FailureRow { id, record: row.record().as_string()?.into_bytes() })
-    });
-    let contents = if fields.full().is_truthy() {
-        Contents::Full { rows, failures: failures? }
-    } else {
-        let gone = list(fields.gone(), |gone| {
-            let gone = gone.unchecked_into::<Fields>();
-            let outcome = gone.outcome().as_string().and_then(|text| wire::from_json(&text).ok());
-            Some(Gone { seq: Seq(number(&gone.seq())?), outcome })
-        })?;
-        Contents::Part { rows, gone, failures }
-    };
-    // By bytes, as everywhere; JavaScript sorts by UTF-16.
-    let mut paused: Vec<String> = Vec::new();
-    for reason in list(fields.paused(), |reason| reason.as_string())? {
-        let place = paused.binary_search(&reason).unwrap_or_else(|place| place);
-        paused.insert(place, reason);
-    }
-    Some(Snapshot {
-        store: StoreId::try_from(fields.store().as_string()?).ok()?,
-        epoch: Epoch(number(&fields.epoch())?),
-        change: number(&fields.change())?,
-        through: Seq(number(&fields.through())?),
-        contents,
-        paused,
-    })
-}
-
-/// The typed failure; else the words of whatever was thrown.
-fn read_failure(thrown: &JsValue) -> Result<StorageError, String> {
-    if !thrown.is_object() {
-        return Err(message(thrown));
-    }
-    match thrown.unchecked_ref::<Fields>().code().as_string().as_deref() {
-        Some("full") => Ok(StorageError::Full),
-        Some("fenced") => Ok(StorageError::Fenced),
-        Some("unknown") => Ok(StorageError::Unknown),
-        Some("unavailable") => Ok(StorageError::Unavailable { cause: message(thrown) }),
-        _ => Err(message(thrown)),
-    }
-}
-
-pub(crate) fn message(thrown: &JsValue) -> String {
-    let said = thrown.is_object().then(|| thrown.unchecked_ref::<Fields>().message().as_string()).flatten();
-    said.or_else(|| thrown.as_string()).unwrap_or_else(|| String::from("it gave no reason"))
-}
-
-fn list<T>(value: JsValue, read: impl Fn(JsValue) -> Option<T>) -> Option<Vec<T>> {
-    let array = Array::is_array(&value).then(|| value.unchecked_into::<Array>())?;
-    let mut all = Vec::new();
-    for index in 0..array.length() {
-        all.push(read(array.get(index))?);
-    }
-    Some(all)
-}
-
-/// A whole number that JavaScript can hold.
-fn number(value: &JsValue) -> Option<u64> {
-    let number = value.as_f64()?;
-    (0.0..=9_007_199_254_740_991.0).contains(&number).then_some(number as u64)
 }

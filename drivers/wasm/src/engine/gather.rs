@@ -5,19 +5,13 @@
 //! Each would find storage idle: the first would be written alone, and the others behind it, and so for ever.
 //! One microtask is enough to hear them all: they are queued before it.
 
-use alloc::rc::Weak;
+use alloc::{boxed::Box, rc::Weak};
 use core::cell::Cell;
 
 use outbox::{Input, Outbox};
-use wasm_bindgen::prelude::*;
 
 use super::{Engine, Stage, with};
-
-#[wasm_bindgen]
-extern "C" {
-    #[wasm_bindgen(js_name = queueMicrotask)]
-    fn queue_microtask(ask: &JsValue);
-}
+use crate::task::at_end_of_task;
 
 /// Whether the end of the turn is waited for.
 #[derive(Default)]
@@ -28,8 +22,7 @@ impl Engine {
     pub(super) fn gather(&self) {
         if self.has_gathered() && !self.gathering.0.replace(true) {
             let engine = Weak::clone(&self.me);
-            // Owned by the platform: the engine may have ended by then.
-            queue_microtask(&Closure::once_into_js(move || with(&engine, Self::ask_for_gathered)));
+            at_end_of_task(Box::new(move || with(&engine, Self::ask_for_gathered)));
         }
     }
 

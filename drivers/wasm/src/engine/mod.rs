@@ -144,6 +144,11 @@ impl Engine {
         }
     }
 
+    /// For what is done later: the engine may have ended by then.
+    pub(crate) fn weak(&self) -> Weak<Self> {
+        Weak::clone(&self.me)
+    }
+
     pub(crate) fn clock(&self) -> &Clock {
         &self.clock
     }
@@ -302,7 +307,8 @@ impl Engine {
     }
 }
 
-fn with(engine: &Weak<Engine>, act: impl FnOnce(&Engine)) {
+/// Does it, unless the engine has ended.
+pub(crate) fn with(engine: &Weak<Engine>, act: impl FnOnce(&Engine)) {
     if let Some(engine) = engine.upgrade() {
         act(&engine);
     }
