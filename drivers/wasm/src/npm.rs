@@ -4,8 +4,9 @@
 //! of the host is held up: the host may call back at once.
 
 use alloc::{
+    boxed::Box,
     format,
-    rc::Rc,
+    rc::{Rc, Weak},
     string::{String, ToString},
     sync::Arc,
     vec::Vec,
@@ -35,6 +36,10 @@ use crate::{
     page::trigger,
     store::{Backend, StoragePort},
 };
+
+mod telling;
+
+use telling::Telling;
 
 #[wasm_bindgen]
 extern "C" {
@@ -82,15 +87,20 @@ pub struct Core {
 
 /// The host, as the engine knows it.
 struct HostApp {
+    me: Weak<Self>,
     host: Host,
+    clock: Clock,
     /// Attempts by the number that the host knows them by.
     attempts: RefCell<Vec<(u32, AttemptId)>>,
     last_attempt: Cell<u32>,
     /// Resolves the promise of `stop`.
     stopped: RefCell<Option<Function>>,
-    /// Changes of the list of pending items that the host is still to be told: a call for each would cost
-    /// more than all else.
-    changes: RefCell<Vec<ViewChange>>,
+    /// Changes of the list of pending items that the host is still to be told.
+    telling: RefCell<Telling>,
+    /// A task is to come that tells the next part.
+    is_telling: Cell<bool>,
+    /// The first load is done; the host hears of it when it knows all that was loaded.
+    opened_is_due: Cell<bool>,
 }
 
 #[wasm_bindgen]
@@ -111,12 +121,16 @@ impl Core {
         let (storage, channel) = (Backend::Port(host.store()), host.channel());
         let clock = host.clock().map_or_else(Clock::start, Clock::Host);
         let record = host.record().is_truthy();
-        let app = Rc::new(HostApp {
+        let app = Rc::new_cyclic(|me| HostApp {
+            me: Weak::clone(me),
             host,
+            clock: clock.clone(),
             attempts: RefCell::default(),
             last_attempt: Cell::new(0),
             stopped: RefCell::default(),
-            changes: RefCell::default(),
+            telling: RefCell::default(),
+            is_telling: Cell::new(false),
+            opened_is_due: Cell::new(false),
         });
         let to_app = Rc::clone(&app) as Rc<dyn App>;
         let parts = Parts { name, config, app: to_app, storage, claim, channel, clock, record };
@@ -325,6 +339,9 @@ impl Core {
 
 impl App for HostApp {
     fn opened(&self, result: Result<(), &StorageError>) {
+        if result.is_ok() && self.telling.borrow().holds() {
+            return self.opened_is_due.set(true);
+        }
         self.host.opened(result.err().map(|error| told(error, &error)));
     }
 
@@ -354,6 +371,7 @@ impl App for HostApp {
     }
 
     fn dispatch(&self, attempt: AttemptId, item: Arc<Item>, deadline: Timestamp) {
+        self.telling.borrow_mut().bring_forward(attempt.seq);
         self.view_is_told(); // before what follows from it
         let number = self.last_attempt.get() + 1;
         self.last_attempt.set(number);
@@ -387,14 +405,13 @@ impl App for HostApp {
     }
 
     fn view(&self, change: ViewChange) {
-        self.changes.borrow_mut().push(change);
+        self.telling.borrow_mut().add(change);
     }
 
     fn view_is_told(&self) {
-        let changes = self.changes.take();
-        if !changes.is_empty() {
-            self.host.view(&wire::to_json(&changes));
-        }
+        let due = self.telling.borrow_mut().take_due();
+        self.tell(&due);
+        self.go_on_later();
     }
 
     fn event(&self, event: Event) {
@@ -403,6 +420,8 @@ impl App for HostApp {
     }
 
     fn stopped(&self, stopped: Stopped) {
+        self.telling.borrow_mut().end();
+        self.opened_is_due.set(false);
         let Stopped { given_up, durable } = stopped;
         let body = format!("{{\"givenUp\":{given_up},\"durable\":{durable}}}");
         if let Some(resolve) = self.stopped.take() {
@@ -412,6 +431,34 @@ impl App for HostApp {
 }
 
 impl HostApp {
+    fn tell(&self, changes: &[ViewChange]) {
+        if !changes.is_empty() {
+            self.host.view(&wire::to_json(changes));
+        }
+    }
+
+    /// Tells what is held back, a part in each task to come.
+    fn go_on_later(&self) {
+        if self.telling.borrow().holds() && !self.is_telling.replace(true) {
+            let me = Weak::clone(&self.me);
+            self.clock.yield_to_browser(Box::new(move || {
+                if let Some(app) = me.upgrade() {
+                    app.tell_part();
+                }
+            }));
+        }
+    }
+
+    fn tell_part(&self) {
+        self.is_telling.set(false);
+        let part = self.telling.borrow_mut().take_part();
+        self.tell(&part);
+        self.go_on_later();
+        if !self.telling.borrow().holds() && self.opened_is_due.take() {
+            self.host.opened(None);
+        }
+    }
+
     /// New args, if the host has some. What is not JSON is none.
     fn upgraded(&self, item: &Item) -> Option<Json> {
         let args = self.host.upgrade(item.id.as_str(), &item.mutator_name, item.args.as_str())?;
