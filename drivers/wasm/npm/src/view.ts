@@ -28,7 +28,8 @@ export class PendingList {
   private readonly entries = new Map<string, Entry>()
   /** The entries in order. */
   private readonly sorted: Entry[] = []
-  private readonly ids = new Map<string, string>()
+  /** Ids by place. */
+  private readonly ids = new Map<number, string>()
   private readonly listeners = new Set<(changes: readonly ViewChange[]) => void>()
   private changes: ViewChange[] = []
   private ordered: readonly PendingItem[] | undefined
@@ -91,7 +92,9 @@ export class PendingList {
       const before = this.entries.get(item.id)
       const order = before?.place === undefined && before !== undefined ? before.order : ++this.count
       this.ids.set(placeKey(place), item.id)
-      this.set({ item: this.publicItem(item, place), place, order, isStale: false }, before === undefined && this.isReplaying)
+      // What is still being written is new, also while the rest is loaded.
+      const replay = before === undefined && this.isReplaying && 'stored' in place
+      this.set({ item: this.publicItem(item, place), place, order, isStale: false }, replay)
     } else if ('moved' in change) {
       const entry = this.take(change.moved.from)
       if (entry === undefined) return
@@ -139,7 +142,7 @@ export class PendingList {
     const before = this.entries.get(entry.item.id)
     if (before !== undefined) this.unsort(before)
     this.entries.set(entry.item.id, entry)
-    this.sorted.splice(this.indexOf(entry), 0, entry)
+    this.sort(entry)
     this.record({ kind: 'set', item: entry.item, replay })
   }
 
@@ -150,7 +153,7 @@ export class PendingList {
     if (isPlaced) this.unsort(entry)
     entry.item = Object.freeze({ ...entry.item, ...news })
     if (isPlaced) {
-      this.sorted.splice(this.indexOf(entry), 0, entry)
+      this.sort(entry)
       return this.record({ kind: 'set', item: entry.item, replay: false })
     }
     this.ordered = undefined
@@ -169,19 +172,30 @@ export class PendingList {
     this.host.changed()
   }
 
+  private sort(entry: Entry): void {
+    const at = this.indexOf(entry)
+    if (at === this.sorted.length) this.sorted.push(entry)
+    else this.sorted.splice(at, 0, entry)
+  }
+
   /** Takes the entry out of the order, where it must be as long as it is known. */
   private unsort(entry: Entry): void {
     const at = this.indexOf(entry)
     if (this.sorted[at] !== entry) throw new Error(`the view has lost the place of ${entry.item.id}; this is a bug of outbox-offline`)
-    this.sorted.splice(at, 1)
+    if (at === 0) this.sorted.shift()
+    else this.sorted.splice(at, 1)
   }
 
-  /** Where the entry is, or where it belongs. */
+  /** Where the entry is, or where it belongs: mostly at an end. */
   private indexOf(entry: Entry): number {
-    let [low, high] = [0, this.sorted.length]
+    const { sorted } = this
+    const last = sorted.at(-1)
+    if (last === undefined || inOrder(last, entry) < 0) return sorted.length
+    if (sorted[0] === entry) return 0
+    let [low, high] = [0, sorted.length]
     while (low < high) {
       const middle = (low + high) >> 1
-      if (inOrder(this.sorted[middle] as Entry, entry) < 0) low = middle + 1
+      if (inOrder(sorted[middle] as Entry, entry) < 0) low = middle + 1
       else high = middle
     }
     return low
@@ -210,7 +224,8 @@ export function outcomeOf(outcome: CoreOutcome): Outcome {
   return { kind: 'squashed', into: outcome.squashed.into }
 }
 
-const placeKey = (place: CorePlace) => 'stored' in place ? `s${place.stored}` : `w${place.writing}`
+/** Negative for those being written: both count from 0 or 1. */
+const placeKey = (place: CorePlace) => 'stored' in place ? place.stored : -1 - place.writing
 const seqOf = (place: CorePlace) => 'stored' in place ? place.stored : null
 
 function inOrder(a: Entry, b: Entry): number {
