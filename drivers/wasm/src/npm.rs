@@ -371,7 +371,7 @@ impl App for HostApp {
     }
 
     fn dispatch(&self, attempt: AttemptId, item: Arc<Item>, deadline: Timestamp) {
-        self.telling.borrow_mut().bring_forward(attempt.seq);
+        self.telling.borrow_mut().bring_forward(Place::Stored(attempt.seq));
         self.view_is_told(); // before what follows from it
         let number = self.last_attempt.get() + 1;
         self.last_attempt.set(number);

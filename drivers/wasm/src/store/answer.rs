@@ -12,10 +12,8 @@ use wasm_bindgen::prelude::*;
 
 use super::Fields;
 
-/// So many rows are read in one task …
-const PART_ROWS: usize = 1_000;
-/// … and so many bytes, or one row.
-const PART_BYTES: usize = 1 << 20;
+/// So many rows are read in one task.
+const PART: usize = 1_000;
 
 /// A snapshot on its way from JavaScript: a read of all at once would block the page.
 pub(super) struct Reading {
@@ -32,25 +30,16 @@ impl Reading {
         Some(Self { answer, source, rows: Vec::new() })
     }
 
-    /// Reads the next part; whether there is more. `None`: it is no snapshot.
+    /// Reads the next part; whether there is more to do in a later task. `None`: it is no snapshot.
     pub(super) fn go_on(&mut self) -> Option<bool> {
-        let (mut rows, mut bytes) = (0, 0);
-        while !self.is_done() && rows < PART_ROWS && bytes < PART_BYTES {
-            let row = self.source.get(self.place()).unchecked_into::<Fields>();
-            let row = Row { seq: Seq(number(&row.seq())?), record: row.record().as_string()?.into_bytes() };
-            rows += 1;
-            bytes += row.record.len();
-            self.rows.push(row);
+        let (start, all) = (self.rows.len(), self.source.length() as usize);
+        for place in start..all.min(start + PART) {
+            let row = self.source.get(place as u32).unchecked_into::<Fields>();
+            self.rows
+                .push(Row { seq: Seq(number(&row.seq())?), record: row.record().as_string()?.into_bytes() });
         }
-        Some(!self.is_done())
-    }
-
-    fn place(&self) -> u32 {
-        u32::try_from(self.rows.len()).expect("it counts within an array of JavaScript")
-    }
-
-    fn is_done(&self) -> bool {
-        self.place() >= self.source.length()
+        // What follows from a large answer has a task of its own.
+        Some(all > PART && start < all)
     }
 
     /// The whole, with all rows that have been read. `None`: it is no snapshot.
