@@ -5,7 +5,7 @@
 //
 //   npm run build -- --no-wasm && node bench/tanstack-db.mjs [rows] [lowest|newest]
 
-import { createTestOutbox, memoryAdapter } from '../dist/index.js'
+import { createOutbox, createTestOutbox, memoryAdapter } from '../dist/index.js'
 import { tanstackDb } from '../dist/tanstack-db.js'
 
 const ROWS = Number(process.argv[2] ?? 5_000)
@@ -134,13 +134,15 @@ const measures = {
   'the whole outbox: start with a store that holds them, until it is ready': async () => {
     const { collection } = remote()
     const storage = memoryAdapter()
-    const options = { name: 'bench', storage, online: false, mutators: { add: { mutate: () => new Promise(() => {}), optimistic: (args) => { collection.insert(args) } } } }
-    const before = createTestOutbox(options)
+    const options = { name: 'bench', storage, mutators: { add: { mutate: () => new Promise(() => {}), optimistic: (args) => { collection.insert(args) } } } }
+    const before = createTestOutbox({ ...options, online: false })
     await Promise.all(rows.map((value) => before.mutate.add(value)))
     await before.dispose()
     let outbox
     const result = await timed(async () => {
-      outbox = createTestOutbox({ ...options, view: tanstackDb({ createTransaction, collections: [collection] }) })
+      // By the real clock: a test's leaves the thread no turn.
+      const onlineDetector = { isOnline: () => false, subscribe: () => () => {} }
+      outbox = createOutbox({ ...options, leaderElection: 'none', onlineDetector, view: tanstackDb({ createTransaction, collections: [collection] }) })
       await outbox.ready
       if (collection.size !== ROWS) throw new Error(`${collection.size} rows`)
     })
