@@ -16,6 +16,8 @@ import type { CreateDbTransaction, DbCollection, DbTransaction, Key } from './ty
 const MAX_ROUNDS = 20
 /** How long items that need not show in this turn are run without a pause. */
 const SLICE_MS = 12
+/** So many changes are not run in the turn in which they come, if nobody waits for them in it. */
+const LARGE = 500
 /** All overlays sort before what the app itself writes. */
 const CREATED_AT = new Date(0)
 
@@ -52,6 +54,8 @@ export class Fold implements CallListener, Pick<ConnectedView, 'shown'> {
   private isDrawing = false
   private isReleased = false
   private later: { promise: Promise<void>; resolve(): void } | undefined
+  /** A task is to come that goes on. */
+  private isPlanned = false
 
   constructor(
     private readonly source: FoldSource,
@@ -68,7 +72,9 @@ export class Fold implements CallListener, Pick<ConnectedView, 'shown'> {
       if (change.kind === 'set') this.set(change)
       else this.leave(change)
     }
-    this.draw()
+    // A part of a large restore has cost its turn already.
+    if (changes.length >= LARGE && this.moved.size + this.leaving.length === 0 && [...this.dirty].every(canWait)) this.plan(false)
+    else this.draw()
   }
 
   /** Collections that were made later. */
@@ -242,7 +248,12 @@ export class Fold implements CallListener, Pick<ConnectedView, 'shown'> {
       const promise = new Promise<void>((done) => { resolve = done })
       this.later = { promise, resolve }
     }
-    inNextTask(() => this.draw())
+    if (this.isPlanned) return
+    this.isPlanned = true
+    inNextTask(() => {
+      this.isPlanned = false
+      this.draw()
+    })
   }
 
   /** Runs an item, and with it every later one that it has to do with. */
