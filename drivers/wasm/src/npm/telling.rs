@@ -1,9 +1,9 @@
 //! `Telling`: when the host is told which change of the list of pending items.
 //!
-//! A call for each would cost more than all else, and one for ten thousand would block the page. So the changes
-//! of an input are told together, and what a large load brings is held back: it is told in parts, each in a
-//! task of its own. Nothing waits for that but what is new to nobody: a change of an item that is held back
-//! brings that item forward.
+//! A call for each would cost more than all else, and one for ten thousand would block the page. So the
+//! changes of an input are told together, and what a large load brings is held back: it is told in parts,
+//! each in a task of its own. No other change waits for that: one of an item that is held back brings that
+//! item forward.
 
 use alloc::vec::Vec;
 
