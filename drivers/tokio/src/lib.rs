@@ -54,7 +54,7 @@
 //!
 //! # Features
 //!
-//! - `http`: [`http`](mod@http) maps HTTP answers and reqwest errors to outcomes.
+//! - `http`: the module of that name, which maps HTTP answers and reqwest errors to outcomes.
 
 mod attempt;
 mod builder;
