@@ -5,8 +5,9 @@ mod common;
 
 use common::*;
 use outbox::{
-    CallError, CallId, Event, FailureRecord, Input, Outcome, record,
-    storage::{StorageError, Store, Write},
+    CallError, CallId, Effect, Event, FailureRecord, Input, Json, Mutator, MutatorConfig, Outcome, Registry,
+    record,
+    storage::{Scope, StorageError, Store, Write},
 };
 
 fn refused_world() -> World {
@@ -113,6 +114,28 @@ fn retry_failure_before_the_first_load_waits_for_it() {
     assert_eq!(world.seq(call).0, 3);
     assert!(!world.done(none));
     assert!(world.stored_failures().is_empty());
+}
+
+/// What is known of the record may have args that the mutator would upgrade: they are as old as the load
+/// (R23).
+#[test]
+fn retry_failure_after_a_late_registration_waits_until_the_records_are_read_again() {
+    let mut world = refused_world();
+    world.hold_storage();
+    world.register(0, "write", MutatorConfig::default());
+    let Some(Effect::Load { op, scope: Scope::Full, fence }) = world.request(0).cloned() else {
+        panic!("everything is read again: {:?}", world.request(0))
+    };
+    let call = retry_failure(&mut world, "a", "again");
+    let mut snapshot = world.store.load(fence, &Scope::Full).expect("the store works");
+    let upgraded = json(r#""upgraded""#);
+    let mut registry = Registry::new();
+    registry.register(Mutator::<Json>::new("write").upgrade(move |_| Ok(upgraded.clone())));
+    assert!(registry.upgrade(&mut snapshot).is_empty());
+    world.answer_instead(0, Input::Loaded { op, result: Ok(snapshot) });
+    world.release_storage();
+    assert!(matches!(world.reply(call), Some(Ok(_))));
+    assert_eq!(world.stored_item("again").args.as_str(), r#""upgraded""#);
 }
 
 #[test]

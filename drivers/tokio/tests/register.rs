@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use common::{Folder, Todo, id, in_memory, leading, todo, within};
+use common::{Folder, Todo, drained, id, in_memory, leading, todo, within};
 use outbox_tokio::{
     Attempt, EnqueueOptions, Executor, ExecutorError, MutatorError, Settled,
     outbox::{Json, Mutator, ParkReason, Reason},
@@ -84,6 +84,26 @@ async fn stored_args_are_brought_up_to_date_by_a_late_mutator_r23() {
     let late = Mutator::<Titled>::new("addTodo").upgrade(to_titled);
     executor.register(late, send_title).await.unwrap();
     let sent = within("what waited", waiting.typed::<String>()).await.unwrap();
+    assert_eq!(sent, Settled::Committed(Some("do addTodo".into())));
+}
+
+#[tokio::test]
+async fn a_failure_record_is_brought_up_to_date_by_a_late_mutator_r15_r23() {
+    let folder = Folder::new();
+    let refuse = |_: Attempt<Todo>| async { Err::<(), _>(MutatorError::non_retriable("no such list")) };
+    let older = folder.builder().mutator(Mutator::<Todo>::new("addTodo"), refuse).start().await.unwrap();
+    let options = EnqueueOptions::new().id(id("addTodo"));
+    let refused = older.enqueue_with("addTodo", &todo("addTodo"), options).await.unwrap();
+    assert!(matches!(within("the refusal", refused).await.unwrap(), Settled::Dropped(_)));
+    drained(&older).await;
+    let _ = within("shutdown", older.shutdown(Duration::from_secs(10))).await.unwrap();
+
+    let executor = folder.builder().start().await.unwrap();
+    leading(&executor).await;
+    let late = Mutator::<Titled>::new("addTodo").upgrade(to_titled);
+    executor.register(late, send_title).await.unwrap();
+    let again = executor.retry_failure(id("addTodo")).await.unwrap().expect("the record is there");
+    let sent = within("the retry", again.typed::<String>()).await.unwrap();
     assert_eq!(sent, Settled::Committed(Some("do addTodo".into())));
 }
 
