@@ -190,13 +190,21 @@ fn large_a_lane_with_a_zombie() {
 }
 
 #[test]
-fn large_three_items_and_one_slot() {
-    let marks = [Mark::ClaimedAhead, Mark::Inherited];
-    exhaust_large(one_slot(Budget { crashes: 1, ..NOTHING }), 1, &marks);
-    let marks = [Mark::ClaimedAhead, Mark::ZombieDispatch];
-    exhaust_large(one_slot(Budget { steals: 1, ..NOTHING }), 1, &marks);
-    let marks = [Mark::ClaimedAhead, Mark::RemovedInFlight];
-    exhaust_large(one_slot(Budget { removals: 1, ..NOTHING }), 1, &marks);
+fn large_one_slot_and_a_crash() {
+    let left = Budget { crashes: 1, ..NOTHING };
+    exhaust_large(one_slot(left), 1_849_718, &[Mark::ClaimedAhead, Mark::Inherited]);
+}
+
+#[test]
+fn large_one_slot_and_a_zombie() {
+    let left = Budget { steals: 1, ..NOTHING };
+    exhaust_large(one_slot(left), 1, &[Mark::ClaimedAhead, Mark::ZombieDispatch]);
+}
+
+#[test]
+fn large_one_slot_and_a_removal() {
+    let left = Budget { removals: 1, ..NOTHING };
+    exhaust_large(one_slot(left), 1, &[Mark::ClaimedAhead, Mark::RemovedInFlight]);
 }
 
 #[test]

@@ -53,16 +53,17 @@ async fn what_is_enqueued_in_one_turn_is_one_transaction_r4() {
 }
 
 #[wasm_bindgen_test]
-async fn attempts_that_end_together_are_settled_and_followed_in_one_transaction_r4_r8() {
+async fn attempts_that_end_together_are_settled_and_followed_in_one_transaction_r2_r4() {
     let executor = paused("gather attempts").await;
     enqueue(&executor, 80).await;
     let drain = async {
         executor.resume("wait").await.unwrap();
         until("all are sent", || executor.pending().is_empty()).await;
     };
-    // The resumption with the first four claims; then four deletes with the next four claims at a time.
+    // The resumption with the first four claims; then the deletes of all that have ended, with as many claims,
+    // and as many again ahead of their slots. By four at a time it were 21.
     let writes = writes_of(drain).await;
-    assert_eq!(writes, 1 + 80 / 4);
+    assert!((5..=12).contains(&writes), "{writes} transactions");
     shutdown(&executor).await;
 }
 

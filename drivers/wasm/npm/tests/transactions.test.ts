@@ -32,7 +32,10 @@ test('what is enqueued in one turn is one transaction, and attempts that end tog
   sizes.length = 0
   await outbox.resume('wait')
   while ((await outbox.peekOutbox()).length > 0) await outbox.idle()
-  // The resumption with the first four claims, four deletes with four claims each, and the last deletes.
-  expect(sizes).toEqual([1 + 4, ...Array.from({ length: 24 }, () => 4 + 4), 4])
+  // The resumption with the first four claims; then four deletes, four claims, and twice four ahead of their slots;
+  // and so on. By four at a time it were 26 transactions.
+  expect(sizes.slice(0, 2)).toEqual([1 + 4, 4 + 4 + 8])
+  expect(sizes.length).toBeLessThanOrEqual(13)
+  expect(sizes.reduce((sum, size) => sum + size)).toBe(1 + 2 * 100)
   await outbox.dispose()
 })
