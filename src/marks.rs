@@ -54,6 +54,7 @@ mod catalogue {
         BornClaimed: "an insert was its claim too (R2)",
         ClaimHeld: "a claim was acknowledged when its item might not be sent (R2)",
         ClaimedAhead: "an item was claimed before it had a slot (R2)",
+        AheadGivenBack: "claims ahead were taken back for want of space (R5)",
         SentAhead: "a claim that waited was sent without another word of storage (R2)",
         ClaimStale: "a claim was acknowledged late, and checked (R2)",
         ClaimVerified: "a fenced read let a held or late claim be acted on (R2)",

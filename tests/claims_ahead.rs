@@ -253,19 +253,20 @@ fn a_pause_holds_what_is_claimed_ahead() {
 
 #[test]
 fn a_slow_start_makes_none() {
-    let mut world = backlog_of(20, config());
+    let mut world = backlog_of(40, config());
     world.online(0, true);
     for id in ["i0", "i1", "i2", "i3"] {
         world.fail(id, transport());
     }
-    let claimed = world.stored_items().iter().filter(|item| item.claimed).count();
-    assert!(claimed <= 1 + 8, "{claimed}");
-    let before = claimed;
-    world.advance_ms(900);
-    let id = world.in_flight(0)[0].clone();
-    world.fail(&id, transport());
-    let after = world.stored_items().iter().filter(|item| item.claimed).count();
-    assert!(after <= before, "{before} before, {after} after: none while the limit is down");
+    world.hold_storage();
+    while world.request(0).is_some() {
+        world.answer(0);
+    }
+    let only = world.in_flight(0)[0].clone();
+    world.succeed(&only);
+    assert_eq!(claims(&world).len(), 2, "one answer doubles the limit of one; none ahead of that");
+    world.release_storage();
+    assert_eq!(world.drain().len(), 39);
 }
 
 #[test]
@@ -279,6 +280,64 @@ fn a_full_disk_takes_back_what_is_claimed_ahead() {
         assert_eq!(world.outbox(0).item(&item_id(&format!("i{n}"))).map(|item| item.retry_count), Some(0));
     }
     assert_eq!(world.drain().len(), 20 - 1);
+}
+
+/// Failure records are the user's: no claim that nobody needs yet makes them go (R5).
+#[test]
+fn claims_ahead_are_given_back_before_a_failure_record_is_evicted() {
+    let mut world = World::solo();
+    for n in 0..8 {
+        world.enqueue(0, &format!("f{n}"), &format!("f{n}"));
+        world.fail(&format!("f{n}"), refused());
+    }
+    world.online(0, false);
+    for n in 0..20 {
+        world.enqueue(0, &format!("i{n}"), &format!("k{n}"));
+    }
+    first_wave(&mut world);
+    for id in ["i0", "i1", "i2", "i3"] {
+        world.succeed(id);
+    }
+    world.answer(0);
+    assert!(claims(&world).len() > 4, "{:?}", claims(&world));
+    world.store_fails(StorageError::Full); // all at once
+    world.store_fails(StorageError::Full); // what needs room, alone
+    world.release_storage();
+    assert_eq!(world.stored_failures().len(), 8);
+    assert_eq!(world.drain().len(), 16);
+}
+
+#[test]
+fn a_leader_that_is_deposed_while_claims_ahead_are_written_forgets_them() {
+    let mut world = backlog_of(20, config());
+    first_wave(&mut world);
+    world.succeed("i0");
+    assert_eq!(claims(&world).len(), 3);
+    world.depose(0);
+    world.elect(0);
+    world.answer(0);
+    world.outbox(0).check_invariants();
+    world.release_storage();
+    assert_eq!(world.drain().len(), 19);
+}
+
+#[test]
+fn where_others_can_remove_items_a_claim_is_trusted_for_half_a_second() {
+    let mut world = World::shared(2);
+    world.online(0, false);
+    for i in 0..20 {
+        world.enqueue(0, &format!("i{i}"), &format!("k{i}"));
+    }
+    claimed_ahead(&mut world);
+    world.release_storage();
+    world.hold_mail();
+    world.advance_ms(501);
+    let removed = world.remove(1, "i8");
+    assert!(world.done(removed));
+    world.lose_mail();
+    world.succeed("i4");
+    assert!(!world.dispatched(0).contains(&"i8".into()), "removed before it was sent (R18)");
+    assert_eq!(world.drain().len(), 14);
 }
 
 #[test]

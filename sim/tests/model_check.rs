@@ -198,13 +198,13 @@ fn large_one_slot_and_a_crash() {
 #[test]
 fn large_one_slot_and_a_zombie() {
     let left = Budget { steals: 1, ..NOTHING };
-    exhaust_large(one_slot(left), 1, &[Mark::ClaimedAhead, Mark::ZombieDispatch]);
+    exhaust_large(one_slot(left), 1_881_385, &[Mark::ClaimedAhead, Mark::ZombieDispatch]);
 }
 
 #[test]
 fn large_one_slot_and_a_removal() {
     let left = Budget { removals: 1, ..NOTHING };
-    exhaust_large(one_slot(left), 1, &[Mark::ClaimedAhead, Mark::RemovedInFlight]);
+    exhaust_large(one_slot(left), 1_269_879, &[Mark::ClaimedAhead, Mark::RemovedInFlight]);
 }
 
 #[test]

@@ -449,9 +449,13 @@ impl Outbox {
         }
     }
 
-    /// A claim or bury was refused for space: the oldest failure records make way; when there are none,
-    /// one item may be sent unclaimed (R5).
+    /// A claim or bury was refused for space: claims that nobody needs yet are given back; when there are
+    /// none, the oldest failure records make way; when there are none, one item may be sent unclaimed (R5).
     fn make_room(&mut self) {
+        if self.give_back_ahead() {
+            self.journal.retry.put = Retry::default();
+            return;
+        }
         let evicted = self.failures.oldest_quarter();
         if evicted.is_empty() {
             return self.send_one_unclaimed();

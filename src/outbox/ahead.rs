@@ -7,13 +7,20 @@
 
 use alloc::sync::Arc;
 
-use super::{Outbox, entry::Stage, schedule::Send};
-use crate::{item::Item, marks::sometimes, mutants::mutant};
+use super::{
+    Outbox,
+    entry::Stage,
+    schedule::{STALE_MS, Send},
+};
+use crate::{item::Item, marks::sometimes, mutants::mutant, time::Timestamp};
 
 /// At most so many claims wait for a slot: with the deletes of as many, they fit into one transaction …
 const MAX_AHEAD: usize = 96;
-/// … and one transaction makes at most so many bytes of args ahead; one item may be larger.
+/// … and one transaction makes at most so many bytes of args and metadata ahead; one item may be larger.
 const MAX_BYTES: usize = 64 << 10;
+/// For so long a claim ahead is trusted where others can remove its item: a fenced read costs a slow drain
+/// little, and a removal that has resolved is to be heeded (R18).
+const TRUST_SHARED_MS: u64 = 500;
 
 impl Outbox {
     /// A transaction is about to be put together: claims what will be sent while the one after it is written.
@@ -35,7 +42,8 @@ impl Outbox {
             if is_next && self.counts_attempts(&entry.item) {
                 return; // in order, or not at all
             }
-            let own = entry.item.args.as_str().len();
+            let metadata = entry.item.metadata.as_ref().map_or(0, |metadata| metadata.as_str().len());
+            let own = entry.item.args.as_str().len() + metadata;
             if bytes > 0 && bytes + own > MAX_BYTES {
                 return;
             }
@@ -49,6 +57,26 @@ impl Outbox {
                 self.claiming_ahead.insert(seq);
             }
         }
+    }
+
+    /// Until when a claim ahead, asked for at `requested`, may be sent without another word of storage.
+    pub(super) fn trusted_until(&self, requested: Timestamp) -> Timestamp {
+        requested.plus_ms(if self.config.shared { TRUST_SHARED_MS } else { STALE_MS })
+    }
+
+    /// Those that have no slot need no claim: for want of space they go back first (R5). Whether there were
+    /// any.
+    pub(super) fn give_back_ahead(&mut self) -> bool {
+        let ahead = core::mem::take(&mut self.claiming_ahead);
+        sometimes!(AheadGivenBack, !ahead.is_empty());
+        let any = !ahead.is_empty();
+        for seq in ahead {
+            if self.entries.get(seq).is_some_and(|entry| !entry.flags.claim_in_doubt) {
+                self.journal.puts.remove(&seq); // as it is stored
+            }
+            self.unclaim(seq);
+        }
+        any
     }
 
     /// Whether a claim that is never sent might cost it something: its attempts have a limit (R16).

@@ -93,6 +93,9 @@ impl Outbox {
     }
 
     fn check_queues(&self) {
+        let is_known = |seq: &Seq| self.entries.contains(*seq);
+        assert!(self.claiming_ahead.iter().all(is_known), "only an item is claimed ahead (R2)");
+        assert!(self.queues.held.iter().all(|(_, seq)| is_known(seq)), "only an item is held (R2)");
         for (seq, entry) in self.entries.iter() {
             match entry.queued {
                 Queued::No => assert!(

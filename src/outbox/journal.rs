@@ -322,8 +322,8 @@ impl Journal {
         !self.separate && self.retry == Retries::default()
     }
 
-    /// Whether others are known to have written what is not known yet.
-    pub(super) fn knows_of_others(&self) -> bool {
+    /// Whether what is known may be outdated, as far as is known: others wrote, or it is being looked up.
+    pub(super) fn reads_or_wants_to(&self) -> bool {
         self.is_reading() || !self.want.is_empty()
     }
 

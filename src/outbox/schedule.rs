@@ -117,9 +117,10 @@ impl Outbox {
             Queued::No => {}
             Queued::Backoff(at) => drop(self.queues.backoff.remove(&(at, seq))),
             Queued::Ready(at) => {
-                let Queues { held, fresh, failed, .. } = &mut self.queues;
-                let _in_one =
-                    fresh.remove(&(at, seq)) || held.remove(&(at, seq)) || failed.remove(&(at, seq));
+                let at = (at, seq);
+                if !(self.queues.fresh.remove(&at) || self.queues.held.remove(&at)) {
+                    self.queues.failed.remove(&at);
+                }
             }
             Queued::Hook => drop(self.queues.hook.remove(&(Timestamp::ZERO, seq))),
         }
@@ -264,7 +265,7 @@ impl Outbox {
             if is_under_way {
                 self.claiming_ahead.remove(&seq); // it is sent when its claim is durable
             } else if let Some(trusted) = held {
-                if trusted < self.now || self.journal.knows_of_others() {
+                if trusted < self.now || self.journal.reads_or_wants_to() {
                     self.verify(seq); // who leads now, and is it still stored?
                 } else {
                     sometimes!(SentAhead);
@@ -326,7 +327,8 @@ impl Outbox {
     /// Whether an item enqueued now would be sent at once: then its insert is its claim too (R2).
     pub(super) fn can_be_born_claimed(&self, item: &Item) -> bool {
         let open = || self.may_send() == Send::Yes && self.slots.has_room(self.now, false);
-        let calm = !self.journal.separate && !self.journal.full && !self.queues.has_ready();
+        let none_waits = !self.queues.has_ready() && self.claiming_ahead.is_empty();
+        let calm = !self.journal.separate && !self.journal.full && none_waits;
         let barrier_ahead = || if item.barrier { !self.is_empty() } else { !self.barriers.is_empty() };
         let free = |lane| !self.lanes.is_occupied(lane);
         // Last, as it looks at all that is being written; if all else holds, that is little.
@@ -350,7 +352,7 @@ impl Outbox {
         }
         let is_late = self.now.since_ms(requested) > STALE_MS && !mutant!(StaleClaimTrusted);
         if self.claiming_ahead.contains(&seq) {
-            self.hold(seq, requested.plus_ms(STALE_MS));
+            self.hold(seq, self.trusted_until(requested));
         } else if is_late {
             sometimes!(ClaimStale);
             self.verify(seq);
@@ -409,9 +411,6 @@ impl Outbox {
         if self.journal.full {
             return;
         }
-        for ahead in core::mem::take(&mut self.claiming_ahead) {
-            self.unclaim(ahead);
-        }
         let is_claiming = |seq: &Seq| {
             self.entries.get(*seq).is_some_and(|entry| matches!(entry.stage, Stage::Claiming { .. }))
         };
@@ -429,7 +428,7 @@ impl Outbox {
     }
 
     /// Takes back a claim that was never stored; one that may have been still counts (R25).
-    fn unclaim(&mut self, seq: Seq) {
+    pub(super) fn unclaim(&mut self, seq: Seq) {
         let entry = self.entries.get_mut(seq).expect("only an entry is claimed");
         sometimes!(ClaimKeptInDoubt, entry.flags.claim_in_doubt);
         let item = Arc::make_mut(&mut entry.item);

@@ -60,8 +60,8 @@ async fn attempts_that_end_together_are_settled_and_followed_in_one_transaction_
         executor.resume("wait").await.unwrap();
         until("all are sent", || executor.pending().is_empty()).await;
     };
-    // The resumption with the first four claims; then the deletes of all that have ended, with as many claims,
-    // and as many again ahead of their slots. By four at a time it were 21.
+    // The resumption with the first four claims; then the deletes of all that have ended, with as many
+    // claims, and as many again ahead of their slots. By four at a time it were 21.
     let writes = writes_of(drain).await;
     assert!((5..=12).contains(&writes), "{writes} transactions");
     shutdown(&executor).await;

@@ -3,7 +3,7 @@
 import { expect, test } from 'vitest'
 import { createTestOutbox, memoryAdapter, type StorageAdapter } from '../dist/index.js'
 
-/** A memory store that counts what each transaction writes. */
+/** A memory store that counts what each transaction writes, and answers in a later task, as a database does. */
 function counted(): { storage: StorageAdapter; sizes: number[] } {
   const sizes: number[] = []
   const memory = memoryAdapter()
@@ -11,9 +11,11 @@ function counted(): { storage: StorageAdapter; sizes: number[] } {
     const connection = memory.connect()
     return {
       ...connection,
-      persist: (fence, writes) => {
+      persist: async (fence, writes) => {
         sizes.push(writes.length)
-        return connection.persist(fence, writes)
+        const committed = await connection.persist(fence, writes)
+        await new Promise((later) => setTimeout(later))
+        return committed
       },
     } satisfies ReturnType<StorageAdapter['connect']>
   }
