@@ -159,7 +159,7 @@ impl Outbox {
     /// A record that is not known here may be stored all the same: a load comes first (R15). So it does if
     /// what is known may be outdated, because its mutator has just been registered (R23).
     pub(super) fn retry_failure(&mut self, retry: FailureRetry, fx: &mut Effects) {
-        if self.failures.holds(&retry.failure) && !self.journal.reads_all_anew() {
+        if self.failures.is_current(&retry.failure) {
             self.retry_known_failure(retry, fx);
         } else {
             self.journal.want.retries.push(retry);
@@ -234,7 +234,7 @@ impl Outbox {
         if let Err(error) = mutator.validate(&name) {
             return Self::reply(fx, call, Err(error.into()));
         }
-        self.journal.want.full |= self.failures.records().any(|failure| *failure.item.mutator_name == *name);
+        self.journal.want.full |= self.failures.outdate(&name);
         self.names.insert(Arc::from(&*name));
         self.told_parked.forget(&name);
         self.config.mutators.insert(name, mutator);

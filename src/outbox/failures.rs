@@ -37,6 +37,8 @@ struct Failure {
     record: Option<FailureRecord>,
     /// Its deletion to make room is under way.
     evicting: bool,
+    /// Its mutator was registered after it was read, and may upgrade its args (R23).
+    outdated: bool,
 }
 
 impl Failures {
@@ -51,7 +53,7 @@ impl Failures {
     pub(super) fn add(&mut self, id: ItemId, bytes: usize, record: Option<FailureRecord>) {
         self.remove(&id);
         self.bytes += bytes;
-        self.kept.push_back(Failure { id, bytes, record, evicting: false });
+        self.kept.push_back(Failure { id, bytes, record, evicting: false, outdated: false });
     }
 
     pub(super) fn remove(&mut self, id: &ItemId) {
@@ -68,6 +70,23 @@ impl Failures {
 
     pub(super) fn holds(&self, id: &ItemId) -> bool {
         self.kept.iter().any(|failure| failure.id == *id)
+    }
+
+    /// Whether it is known, and as its mutator wants it.
+    pub(super) fn is_current(&self, id: &ItemId) -> bool {
+        self.kept.iter().any(|failure| failure.id == *id && !failure.outdated)
+    }
+
+    /// This mutator has just been registered: its records are to be read again. Whether there are any.
+    pub(super) fn outdate(&mut self, mutator_name: &str) -> bool {
+        let of_it = |failure: &&mut Failure| {
+            failure.record.as_ref().is_some_and(|record| &*record.item.mutator_name == mutator_name)
+        };
+        let mut any = false;
+        for failure in self.kept.iter_mut().filter(of_it) {
+            (failure.outdated, any) = (true, true);
+        }
+        any
     }
 
     pub(super) fn records(&self) -> impl Iterator<Item = &FailureRecord> {

@@ -332,12 +332,6 @@ impl Journal {
         self.in_flight.as_ref().is_some_and(Request::is_read)
     }
 
-    /// Whether everything is to be read, or is being read: what is known may be outdated.
-    pub(super) fn reads_all_anew(&self) -> bool {
-        let in_flight = self.in_flight.as_ref().map(|request| &request.kind);
-        self.want.full || matches!(in_flight, Some(Kind::Load(want) | Kind::Acquire(want)) if want.full)
-    }
-
     /// Whether the transaction in flight deletes this item.
     pub(super) fn is_deleting(&self, seq: Seq) -> bool {
         let Some(Request { kind: Kind::Persist { jobs, .. }, .. }) = &self.in_flight else { return false };
