@@ -73,7 +73,8 @@ export class Fold implements CallListener, Pick<ConnectedView, 'shown'> {
       else this.leave(change)
     }
     // A part of a large restore has cost its turn already.
-    if (changes.length >= LARGE && this.moved.size + this.leaving.length === 0 && [...this.dirty].every(canWait)) this.plan(false)
+    const isLarge = changes.length >= LARGE && this.dirty.size > 0
+    if (isLarge && this.moved.size + this.leaving.length === 0 && [...this.dirty].every(canWait)) this.plan(false)
     else this.draw()
   }
 

@@ -1,9 +1,10 @@
 // Restarts, tabs, hooks and collections that come and go: nothing is lost by any of them.
 
 import { collectionOptions, createCollection, createTransaction, DbClient, localOnlyCollectionOptions, localStorageCollectionOptions } from '@tanstack/db'
+import { IDBFactory, IDBKeyRange } from 'fake-indexeddb'
 import { expect, test, vi } from 'vitest'
-import { createOutbox, memoryAdapter, NonRetriableError, squash } from '../../dist/index.js'
-import { tanstackDb } from '../../dist/tanstack-db.js'
+import { createOutbox, memoryAdapter, NonRetriableError, squash, type ViewChange } from '../../dist/index.js'
+import { tanstackDb, type ViewSource } from '../../dist/tanstack-db.js'
 import { answered, outboxOn, remote, type Row } from './support.js'
 
 const adding = (todos: { collection: any }) => ({
@@ -25,6 +26,43 @@ test('after a restart what is pending shows before `ready`, published once', asy
   await outbox.ready
   expect([todos.collection.size, batches, outbox.getSnapshot().status]).toEqual([300, 1, 'ready'])
   expect(todos.collection.get('t7')).toMatchObject({ n: 7 })
+})
+
+test('told a large restore again, there is nothing to wait for', async () => {
+  const todos = remote('todos')
+  const view = tanstackDb({ createTransaction: createTransaction as never, collections: [todos.collection] })
+  let tell!: (changes: readonly ViewChange[]) => void
+  const source: ViewSource = {
+    observe: (listener) => { tell = listener; return () => {} }, optimistic: ({ args }) => () => { todos.collection.insert(args) },
+    onRegistered: () => () => {}, subscribe: () => () => {}, getSnapshot: () => ({ online: false, paused: [], items: [] }), tell: () => {},
+  }
+  const connected = view.connect(source)
+  const changes = Array.from({ length: 600 }, (_, at) => ({ kind: 'set', replay: true, item: { id: `${at}`, seq: at + 1, args: { id: `${at}` }, mutatorName: 'add' } })) as unknown as ViewChange[]
+  tell(changes)
+  await connected.shown()
+  expect(todos.collection.size).toBe(600)
+  tell(changes)
+  expect(connected.shown()).toBeUndefined()
+})
+
+test('600 items that a start without the view has shown hold up no start with it', async () => {
+  Object.assign(globalThis, { indexedDB: new IDBFactory(), IDBKeyRange })
+  const offline = { leaderElection: 'none', onlineDetector: { isOnline: () => false, subscribe: () => () => {} } } as const
+  const before = createOutbox({ mutators: { add: async () => {} }, ...offline })
+  await before.ready
+  await Promise.all(Array.from({ length: 600 }, (_, at) => before.mutate.add({ id: `${at}` }, { key: `${at}` })))
+  await before.dispose()
+  const todos = remote('todos')
+  vi.resetModules()
+  const page = await import('../../dist/index.js')
+  const { tanstackDb: viewOf } = await import('../../dist/tanstack-db.js')
+  const { createOfflineTransaction } = page.registerOfflineMutators({ add: { mutate: async () => {}, optimistic: (args: any) => { todos.collection.insert(args) } } })
+  await createOfflineTransaction({ mutatorName: 'add' })({ id: 'new' })
+  const outbox = page.startOfflineExecutor({ view: viewOf({ createTransaction: createTransaction as never, collections: [todos.collection] }), ...offline })
+  await outbox.ready
+  expect(todos.collection.size).toBe(601)
+  await outbox.dispose()
+  Reflect.deleteProperty(globalThis, 'indexedDB')
 })
 
 test('replayed items are told apart from new ones', async () => {
