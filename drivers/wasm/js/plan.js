@@ -81,17 +81,17 @@ export class Plan {
 
   /**
    * What becomes of the packs: the keys of those that are to go, those that are to be written again, new ones; and
-   * by key the rows that those have lost which are written again.
+   * the seqs of the rows that those have lost which are written again.
    */
   packs() {
-    /** @type {{ emptied: number[], changed: Pack[], added: Pack[], lost: Map<number, number[]> }} */
-    const packs = { emptied: [], changed: [], added: packed(this.#added.values()), lost: new Map() };
+    /** @type {{ emptied: number[], changed: Pack[], added: Pack[], lost: number[] }} */
+    const packs = { emptied: [], changed: [], added: packed(this.#added.values()), lost: [] };
     for (const { at, seqs } of this.#packs) {
       const rows = seqs.map((seq) => this.#rows.get(seq)).filter((row) => row !== undefined);
       const lost = seqs.filter((seq) => this.#rows.get(seq) === undefined);
       if (rows.length === 0) packs.emptied.push(at);
       else if (lost.length > 0 || seqs.some((seq) => this.#replaced.has(seq))) packs.changed.push(packOf(at, rows));
-      if (rows.length > 0 && lost.length > 0) packs.lost.set(at, lost);
+      if (rows.length > 0) packs.lost.push(...lost);
     }
     return packs;
   }

@@ -178,7 +178,9 @@ export async function read(tx, fence, writes) {
   const found = results.splice(0, failures.length);
   const [stored, keys] = results.splice(-2);
   const { meta, spare } = await current(tx, fence, stored, keys);
-  const packs = await readPacks(tx, [...places, ...placesOf(seqs, results), ...spare.pages.keys()]);
+  // Of the rows that were said to be gone by deletes, the packs lose what they still hold.
+  const told = placesOf(spare.gone, await all(askForKeys(tx, spare.gone)));
+  const packs = await readPacks(tx, [...places, ...placesOf(seqs, results), ...told]);
   const plan = new Plan(meta);
   failures.forEach((id, index) => plan.places.set(id, found[index]));
   for (const pack of packs) plan.take(pack, spare.gone);
@@ -222,9 +224,7 @@ export function writeDeletesAlone(tx, plan, spare) {
   if (!spare.countChange(tx.objectStore('meta'))) throw quotaUsedUp();
   const packs = plan.packs();
   for (const at of packs.emptied) tx.objectStore('items').delete(at);
-  for (const [at, lost] of packs.lost) {
-    if (!spare.mark(tx.objectStore('marks'), at, lost)) throw quotaUsedUp();
-  }
+  for (const seq of packs.lost) if (!spare.mark(tx.objectStore('marks'), seq)) throw quotaUsedUp();
   for (const at of plan.failuresDeleted) tx.objectStore('failures').delete(at);
   return packs;
 }

@@ -6,11 +6,14 @@
  *
  * - `meta`, keys 1, 2 …: each that is missing is one more change.
  * - `meta`, keys −1, −2 …: each that is missing is one more epoch.
- * - `marks`: pages, each about one pack. Its first records are the bits of the pack's key: a bit is set where the
- *   record is missing. Those that follow are the pack's rows: one whose record is missing is gone.
+ * - `marks`: pages, each about a range of `SPAN` seqs (the first is 0 … `SPAN` − 1, whatever their packs). Its first
+ *   records are the bits of the range's number, from 1: a bit is set where the record is missing. Those that
+ *   follow are the seqs: the row of one whose record is missing is gone. So a drain in order uses few pages.
  *
  * The next put that is not refused takes all of it into account, and puts them back.
  */
+
+import { SPAN } from './packs.js';
 
 /** The key of the one record in `meta` that is none of these. */
 export const THE_ONE = 0;
@@ -18,11 +21,11 @@ export const THE_ONE = 0;
 const CHANGES = 64;
 /** So many takeovers in a row can raise the epoch without a put. */
 const EPOCHS = 16;
-/** Of so many packs some rows can be gone without a put. */
+/** In so many ranges of seqs rows can be gone from their packs without a put. */
 const PAGES = 4;
-/** A pack of a later key cannot be told of, and its deletes wait for room. */
+/** Of later ranges nothing can be told, and their deletes wait for room. */
 const KEY_BITS = 32;
-const PAGE = KEY_BITS + 64;
+const PAGE = KEY_BITS + SPAN;
 
 /** The keys in `meta` of `THE_ONE` and of the spare records that are used first: three, if none is used. */
 export const nearest = () => IDBKeyRange.bound(-1, 1);
@@ -37,8 +40,8 @@ export function createSpare(meta, marks) {
 export class Spare {
   /** The rows that are gone though their packs hold them. @type {Set<number>} */
   gone = new Set();
-  /** The pages in use, by the key of their pack. @type {Map<number, number>} */
-  pages = new Map();
+  /** The pages in use, by the number of their range. @type {Map<number, number>} */
+  #pages = new Map();
   /** @type {number[]} */
   #missing = [];
 
@@ -53,27 +56,34 @@ export class Spare {
     const left = new Set(keys);
     for (let page = 0; page < PAGES; page += 1) {
       const missing = Array.from({ length: PAGE }, (_, index) => index).filter((index) => !left.has(page * PAGE + index));
-      const at = missing.reduce((sum, index) => (index < KEY_BITS ? sum + 2 ** index : sum), 0);
-      if (at === 0) continue; // no seq is 0
-      this.pages.set(at, page);
+      const range = missing.reduce((sum, index) => (index < KEY_BITS ? sum + 2 ** index : sum), 0);
+      if (range === 0) continue;
+      this.#pages.set(range, page);
       this.#missing.push(...missing.map((index) => page * PAGE + index));
-      for (const index of missing) if (index >= KEY_BITS) this.gone.add(at + index - KEY_BITS);
+      for (const index of missing) if (index >= KEY_BITS) this.gone.add((range - 1) * SPAN + index - KEY_BITS);
     }
   }
 
   /**
-   * Says by deletes that some rows of a pack are gone.
-   * @param {IDBObjectStore} marks @param {number} at @param {Iterable<number>} seqs
+   * Says by a delete that a row is gone from its pack.
+   * @param {IDBObjectStore} marks @param {number} seq
    * @returns {boolean} whether there was a page for it
    */
-  mark(marks, at, seqs) {
-    const used = [...this.pages.values()];
-    const page = this.pages.get(at) ?? Array.from({ length: PAGES }, (_, free) => free).find((free) => !used.includes(free));
-    if (page === undefined || at >= 2 ** KEY_BITS) return false;
-    this.pages.set(at, page);
-    for (let bit = 0; bit < KEY_BITS; bit += 1) if (Math.floor(at / 2 ** bit) % 2 === 1) marks.delete(page * PAGE + bit);
-    for (const seq of seqs) marks.delete(page * PAGE + KEY_BITS + seq - at);
+  mark(marks, seq) {
+    const range = Math.floor(seq / SPAN) + 1;
+    const page = this.#pages.get(range) ?? this.#newPage(marks, range);
+    if (page === undefined) return false;
+    marks.delete(page * PAGE + KEY_BITS + (seq % SPAN));
     return true;
+  }
+
+  /** @param {IDBObjectStore} marks @param {number} range @returns {number | undefined} */
+  #newPage(marks, range) {
+    const page = this.#pages.size; // they are used in order, and freed together
+    if (page === PAGES || range >= 2 ** KEY_BITS) return undefined;
+    this.#pages.set(range, page);
+    for (let bit = 0; bit < KEY_BITS; bit += 1) if (Math.floor(range / 2 ** bit) % 2 === 1) marks.delete(page * PAGE + bit);
+    return page;
   }
 
   /** Counts a change by a delete. @param {IDBObjectStore} meta @returns {boolean} whether there was one left */
@@ -93,7 +103,7 @@ export class Spare {
   /** Puts back what is missing, in the transaction that puts what it said. @param {IDBTransaction} tx */
   restore(tx) {
     const meta = tx.objectStore('meta');
-    for (let key = -this.epochs; key <= this.changes; key += 1) if (key !== THE_ONE) meta.add(0, key);
-    for (const key of this.#missing) tx.objectStore('marks').add(0, key);
+    for (let key = -this.epochs; key <= this.changes; key += 1) if (key !== THE_ONE) meta.put(0, key);
+    for (const key of this.#missing) tx.objectStore('marks').put(0, key);
   }
 }

@@ -63,7 +63,7 @@ describe('packs', () => {
       emptied: [4],
       changed: [packOf(1, [row(1), row(3)]), packOf(6, [row(6), row(7), { ...row(8), record: 'new' }, row(9)])],
       added: [packOf(301, [{ seq: 301, id: 'id 4', record: 'again' }])],
-      lost: new Map([[1, [2]]]),
+      lost: [2],
     })
   })
 
@@ -140,11 +140,29 @@ test('a full disk drains row by row, for the next who opens it too', async () =>
   expect(seqsOf(after)).toEqual([...seqsOf(left), 101])
 })
 
+test('a full disk drains in order by as many rows as transactions can be counted, however few a pack has', async () => {
+  const quota = profile()
+  const storage = await opened(indexedDbAdapter())
+  for (let turn = 0; turn < 40; turn += 1) await storage.persist(undefined, [insert(`${turn}.1`), insert(`${turn}.2`)])
+  quota.isFull = true
+  const drained = await Promise.all(Array.from({ length: 65 }, (_, at) => at + 1).map((seq) => storage.persist(undefined, [{ op: 'delete', seq, outcome: '' }])
+    .then(() => seq, (error) => error.code)))
+  expect(drained).toEqual([...Array.from({ length: 64 }, (_, at) => at + 1), 'full'])
+  quota.isFull = false
+  // The next put takes over what is gone, of packs that this connection knows as they were.
+  expect((await storage.persist(undefined, [{ op: 'delete', seq: 66, outcome: '' }])).results).toEqual(['done'])
+  expect(seqsOf(await storage.load(undefined, all))).toEqual([65, ...Array.from({ length: 14 }, (_, at) => at + 67)])
+  quota.isFull = true
+  expect((await storage.persist(undefined, [{ op: 'delete', seq: 67, outcome: '' }])).results).toEqual(['done'])
+  expect(seqsOf(await storage.load(undefined, all))).toHaveLength(14)
+})
+
 describe('spare records', () => {
   /** An object store of which only the keys count. */
   const keysOf = (keys: Iterable<number>) => {
     const left = new Set(keys)
-    const store = { add: (_: unknown, key: number) => void left.add(key), delete: (key: number) => void left.delete(key) } as unknown as IDBObjectStore
+    const put = (_: unknown, key: number) => void left.add(key)
+    const store = { add: put, put, delete: (key: number) => void left.delete(key) } as unknown as IDBObjectStore
     return { left, store }
   }
   const created = () => {
@@ -158,15 +176,14 @@ describe('spare records', () => {
     return spare
   }
 
-  test('say which rows of which packs are gone, for as many packs as there are pages', () => {
+  test('say which rows are gone, in as many ranges of 64 seqs as there are pages', () => {
     const stores = created()
-    const said = new Map([[1, [1, 64]], [2 ** 31 + 5, [2 ** 31 + 6]], [4_294_967_295, [4_294_967_295]], [77, [140]]])
-    for (const [at, seqs] of said) expect(read(stores).mark(stores.marks.store, at, seqs)).toBe(true)
-    expect(read(stores).mark(stores.marks.store, 5, [5])).toBe(false)
-    expect(read(stores).mark(stores.marks.store, 77, [78, 140])).toBe(true)
-    const spare = read(stores)
-    expect(new Set(spare.pages.keys())).toEqual(new Set(said.keys()))
-    expect(spare.gone).toEqual(new Set([...[...said.values()].flat(), 78]))
+    const said = [1, 63, 2 ** 31 + 6, 64 * (2 ** 32 - 1) - 1, 128, 191]
+    for (const seq of said) expect(read(stores).mark(stores.marks.store, seq)).toBe(true)
+    expect(read(stores).mark(stores.marks.store, 64)).toBe(false)
+    expect(read(stores).mark(stores.marks.store, 150)).toBe(true)
+    expect(read(stores).gone).toEqual(new Set([...said, 150]))
+    expect(read(created()).mark(stores.marks.store, 64 * (2 ** 32 - 1))).toBe(false)
   })
 
   test('count, until none is left; and are put back', () => {
@@ -176,7 +193,7 @@ describe('spare records', () => {
     while (read(stores).countChange(stores.meta.store)) expect(read(stores).changes).toBe((changes += 1))
     while (read(stores).raiseEpoch(stores.meta.store)) expect(read(stores).epochs).toBe((epochs += 1))
     expect([changes, epochs, stores.meta.left.size]).toEqual([64, 16, 1])
-    read(stores).mark(stores.marks.store, 9, [10])
+    read(stores).mark(stores.marks.store, 10)
     read(stores).restore({ objectStore: (name: 'meta' | 'marks') => stores[name].store } as unknown as IDBTransaction)
     expect([stores.meta.left.size, stores.marks.left.size]).toEqual(all)
   })
