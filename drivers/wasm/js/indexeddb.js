@@ -15,7 +15,7 @@
  * transaction leaves no hole in any browser, and `through` outlives its row.
  */
 import { quotaUsedUp, storageFailure } from './failure.js';
-import { Kept } from './packs.js';
+import { KEPT_MAX_PACKS, Kept } from './packs.js';
 import { beforeFreeze, frozen } from './page.js';
 import { Plan } from './plan.js';
 import { checkGuess, load, loadAll, read, readMeta, write, writeDeletesAlone, WRONG } from './rounds.js';
@@ -35,8 +35,6 @@ import { THE_ONE, createSpare } from './spare.js';
  */
 
 const VERSION = 1;
-/** The first packs of a load are those that are sent first. */
-const KEPT_OF_A_LOAD = 64;
 const STORES = ['items', 'failures', 'log', 'meta', 'marks'];
 
 /** With these a transaction is rolled back for certain, whenever they come. */
@@ -130,7 +128,7 @@ export class IndexedDbStorage {
    */
   async #reading(mode, work) {
     const { meta, packs, part } = await this.#transact(mode, STORES, work);
-    if (packs) this.#kept = new Kept(meta, packs.slice(0, KEPT_OF_A_LOAD).reverse()); // the first are wanted first
+    if (packs) this.#kept = new Kept(meta, packs.slice(0, KEPT_MAX_PACKS).reverse()); // the first are sent first
     const { store, epoch, change, through, paused } = meta;
     return { store, epoch, change, through, paused, ...part };
   }
@@ -272,7 +270,9 @@ export class IndexedDbStorage {
   /** @param {IDBDatabase} db */
   #forget(db) {
     db.close(); // after what is under way
-    if (this.#db === db) this.#db = undefined;
+    if (this.#db !== db) return;
+    this.#db = undefined;
+    this.#kept = undefined; // the database that is found next may be another
   }
 }
 

@@ -4,13 +4,15 @@
  * more than its bytes. All of this is pure.
  *
  * The rows of a pack are less than `SPAN` seqs apart, and its key is the seq of the first that it ever held. It
- * only shrinks: so no two packs overlap, and the pack of a seq is the one of the greatest key up to it.
+ * only loses rows (their texts may grow): so no two packs overlap, and the pack of a seq is the one of the greatest
+ * key up to it.
  */
 
 /**
  * @typedef {{ seq: number, id: string, record: string }} Row
- * @typedef {{ at: number, seqs: number[], ids: string[], records: string[] }} Pack Its rows, by column. Never
- *   changed once it is made: what was read, what is kept and what is written are often the same.
+ * @typedef {{ at: number, seqs: number[], ids: unknown[], records: unknown[], isDamaged?: true }} Pack Its rows, by
+ *   column: texts, unless a row is damaged. Never changed once it is made: what was read, what is kept and what is
+ *   written are often the same. `isDamaged`: it is not known what its rows are; it is never written or deleted.
  * @typedef {import('./plan.js').Meta} Meta
  */
 
@@ -18,7 +20,7 @@
 export const SPAN = 64;
 const PACK_MAX_CHARS = 32 * 1024;
 /** What a connection keeps of what it has touched. */
-const KEPT_MAX_PACKS = 64;
+export const KEPT_MAX_PACKS = 64;
 const KEPT_MAX_CHARS = 1024 * 1024;
 /** A task that reads more rows than that holds up the page. */
 const PART_MAX_ROWS = 1024;
@@ -49,32 +51,32 @@ export function packed(rows) {
   return packs.map((rows) => packOf(/** @type {Row} */ (rows[0]).seq, rows));
 }
 
-/** @param {Pack} pack @returns {Row[]} */
+/** A record that is no text is given as one: so it is surfaced, and harms no other (R24). @param {Pack} pack @returns {Row[]} */
 export const rowsOf = ({ seqs, ids, records }) =>
-  seqs.map((seq, index) => ({ seq, id: /** @type {string} */ (ids[index]), record: /** @type {string} */ (records[index]) }));
+  seqs.map((seq, index) => ({ seq, id: /** @type {string} */ (ids[index]), record: asText(records[index]) }));
 
 /**
- * What the database holds, as a pack. One that cannot be read as a whole is a single row, whose record is all of
- * it as text: so it is surfaced, and holds nothing up (R24).
+ * What the database holds, as a pack. One of which it is not even known what its rows are is a single row, whose
+ * record is all of it as text (R24).
  * @param {any} value @returns {Pack}
  */
 export function readPack(value) {
   const { at, seqs, ids, records } = value;
   const isList = Array.isArray(seqs) && Array.isArray(ids) && Array.isArray(records);
-  const isWhole =
+  const isKnown =
     isList &&
     seqs.length > 0 &&
     seqs.length === ids.length &&
     seqs.length === records.length &&
-    seqs.every((seq, index) => Number.isSafeInteger(seq) && seq >= at && seq < at + SPAN && !(seq <= seqs[index - 1])) &&
-    [...ids, ...records].every((text) => typeof text === 'string');
-  return isWhole ? value : { at, seqs: [at], ids: [], records: [asText(value)] };
+    seqs.every((seq, index) => Number.isSafeInteger(seq) && seq >= at && seq < at + SPAN && !(seq <= seqs[index - 1]));
+  return isKnown ? value : { at, seqs: [at], ids: [], records: [value], isDamaged: true };
 }
 
-/** @param {unknown} value */
+/** @param {unknown} value @returns {string} */
 function asText(value) {
+  if (typeof value === 'string') return value;
   try {
-    return JSON.stringify(value);
+    return JSON.stringify(value) ?? String(value);
   } catch {
     return String(value);
   }
@@ -188,4 +190,4 @@ export class Kept {
 }
 
 /** @param {Pack} pack */
-const charsOf = ({ records }) => records.reduce((sum, { length }) => sum + length, 0);
+const charsOf = (pack) => rowsOf(pack).reduce((sum, { record }) => sum + record.length, 0);

@@ -6,7 +6,7 @@
  * written at once. In between, the writes are carried out here, in their order, on what was read; last, the
  * packs follow the rows.
  */
-import { packOf, packed, rowsOf } from './packs.js';
+import { packed, rowsOf } from './packs.js';
 
 /**
  * @typedef {import('./packs.js').Row} Row
@@ -37,6 +37,8 @@ export class Plan {
   #rows = new Map();
   /** The packs that were read. @type {Pack[]} */
   #packs = [];
+  /** Ids in packs of which it is not known what their rows are. @type {Set<string>} */
+  taken = new Set();
   /** Places of failure records by id. @type {Map<string, number | undefined>} */
   places = new Map();
 
@@ -59,6 +61,7 @@ export class Plan {
 
   /** A pack was read. @param {Pack} pack @param {Set<number>} [gone] rows that are not there any more */
   take(pack, gone) {
+    if (pack.isDamaged) return;
     this.#packs.push(pack);
     for (const row of rowsOf(pack)) {
       if (gone?.has(row.seq)) continue;
@@ -86,14 +89,26 @@ export class Plan {
   packs() {
     /** @type {{ emptied: number[], changed: Pack[], added: Pack[], lost: number[] }} */
     const packs = { emptied: [], changed: [], added: packed(this.#added.values()), lost: [] };
-    for (const { at, seqs } of this.#packs) {
-      const rows = seqs.map((seq) => this.#rows.get(seq)).filter((row) => row !== undefined);
-      const lost = seqs.filter((seq) => this.#rows.get(seq) === undefined);
-      if (rows.length === 0) packs.emptied.push(at);
-      else if (lost.length > 0 || seqs.some((seq) => this.#replaced.has(seq))) packs.changed.push(packOf(at, rows));
-      if (rows.length > 0) packs.lost.push(...lost);
+    for (const pack of this.#packs) {
+      const lost = pack.seqs.filter((seq) => this.#rows.get(seq) === undefined);
+      if (lost.length === pack.seqs.length) {
+        packs.emptied.push(pack.at);
+        continue;
+      }
+      if (lost.length > 0 || pack.seqs.some((seq) => this.#replaced.has(seq))) packs.changed.push(this.#rewritten(pack));
+      packs.lost.push(...lost);
     }
     return packs;
+  }
+
+  /** What was not replaced stays what it is, byte for byte. @param {Pack} pack @returns {Pack} */
+  #rewritten({ at, seqs, ids, records }) {
+    const left = [...seqs.keys()].filter((index) => this.#rows.get(Number(seqs[index])));
+    const recordOf = (/** @type {number} */ index) => {
+      const seq = Number(seqs[index]);
+      return this.#replaced.has(seq) ? this.#rows.get(seq)?.record : records[index];
+    };
+    return { at, seqs: left.map((index) => Number(seqs[index])), ids: left.map((index) => ids[index]), records: left.map(recordOf) };
   }
 
   /** Whether the log has something to tell of this transaction. */
@@ -139,7 +154,7 @@ export class Plan {
 
   /** @param {string} id @param {string} record @returns {WriteResult} */
   #insert(id, record) {
-    if (this.#seqs.get(id) !== undefined) return 'duplicate';
+    if (this.#seqs.get(id) !== undefined || this.taken.has(id)) return 'duplicate';
     const seq = (this.meta.through += 1);
     const row = { seq, id, record };
     this.#seqs.set(id, seq);
@@ -150,9 +165,9 @@ export class Plan {
 
   /** @param {number} seq @param {string} record @returns {WriteResult} */
   #put(seq, record) {
-    const id = this.#rows.get(seq)?.id;
-    if (id === undefined) return 'missing';
-    const row = { seq, id, record };
+    const before = this.#rows.get(seq);
+    if (before === undefined) return 'missing';
+    const row = { ...before, record };
     this.#rows.set(seq, row);
     if (this.#added.has(seq)) this.#added.set(seq, row);
     else this.#replaced.add(seq);

@@ -174,16 +174,18 @@ export async function read(tx, fence, writes) {
     ...askForMeta(tx),
   ];
   const results = await all(requests);
-  const places = results.splice(0, ids.length).filter((at) => at !== undefined);
+  const holders = results.splice(0, ids.length);
   const found = results.splice(0, failures.length);
   const [stored, keys] = results.splice(-2);
   const { meta, spare } = await current(tx, fence, stored, keys);
   // Of the rows that were said to be gone by deletes, the packs lose what they still hold.
   const told = placesOf(spare.gone, await all(askForKeys(tx, spare.gone)));
-  const packs = await readPacks(tx, [...places, ...placesOf(seqs, results), ...told]);
+  const packs = await readPacks(tx, [...holders, ...placesOf(seqs, results), ...told].filter((at) => at !== undefined));
   const plan = new Plan(meta);
   failures.forEach((id, index) => plan.places.set(id, found[index]));
   for (const pack of packs) plan.take(pack, spare.gone);
+  const damaged = new Set(packs.filter(({ isDamaged }) => isDamaged).map(({ at }) => at));
+  ids.forEach((id, index) => damaged.has(holders[index]) && plan.taken.add(id));
   return { plan, spare, packs };
 }
 

@@ -41,14 +41,23 @@ describe('packs', () => {
     expect(partsOf([])).toEqual([])
   })
 
-  test('that cannot be read as a whole are one row, of all of it', () => {
+  test('of which it is not known what their rows are, are one row, of all of it', () => {
     const whole = pack(7, 9)
     expect(readPack(whole)).toBe(whole)
     const damaged = [
       { ...whole, ids: ['one'] }, { ...whole, records: 'none' }, { at: 7 }, { ...whole, seqs: [7, 7, 8] }, { ...whole, seqs: [6, 7, 8] },
-      { ...whole, seqs: [7, 8, 71] }, { ...whole, records: ['a', 'b', 3] }, { ...whole, seqs: [], ids: [], records: [] },
+      { ...whole, seqs: [7, 8, 71] }, { ...whole, seqs: [], ids: [], records: [] },
     ]
     for (const value of damaged) expect(rowsOf(readPack(value))).toEqual([{ seq: 7, id: undefined, record: JSON.stringify(value) }])
+  })
+
+  test('with a record that is no text give that as one, and stay what they are', () => {
+    const damaged = readPack({ ...pack(7, 9), records: ['a', { b: 1 }, undefined] })
+    expect(rowsOf(damaged).map(({ record }) => record)).toEqual(['a', '{"b":1}', 'undefined'])
+    const plan = new Plan({ ...META })
+    plan.take(damaged)
+    expect(plan.carryOut([{ op: 'put', seq: 7, record: 'new' }])).toEqual(['done'])
+    expect(plan.packs().changed).toEqual([{ ...damaged, records: ['new', { b: 1 }, undefined] }])
   })
 
   test('shrink with their rows, and only those are written that change', () => {
@@ -111,6 +120,56 @@ async function opened(adapter: { connect(): OutboxStorage }): Promise<OutboxStor
 const insert = (id: string): Write => ({ op: 'insert', id, record: `{"id":"${id}"}` })
 const seqsOf = ({ rows }: Snapshot) => rows.map(({ seq }) => seq)
 const all = { kind: 'full' } as const
+
+/** Changes what is stored, behind everybody's back. */
+async function damage(change: (pack: Record<string, unknown[]>) => object): Promise<void> {
+  const db = await new Promise<IDBDatabase>((resolve) => {
+    const request = indexedDB.open('outbox:app')
+    request.onsuccess = () => resolve(request.result)
+  })
+  await new Promise<void>((resolve) => {
+    const tx = db.transaction('items', 'readwrite')
+    const packs = tx.objectStore('items').getAll()
+    packs.onsuccess = () => { for (const pack of packs.result) tx.objectStore('items').put(change(pack)) }
+    tx.oncomplete = () => resolve()
+  })
+  db.close()
+}
+
+describe('of a damaged pack', () => {
+  const filled = async () => {
+    profile()
+    await (await opened(indexedDbAdapter())).persist(undefined, Array.from({ length: 64 }, (_, at) => insert(`${at + 1}`)))
+  }
+
+  test('one record that is no text harms no other row, and is not written over (R24)', async () => {
+    await filled()
+    await damage((pack) => ({ ...pack, records: pack.records!.map((record, at) => (at === 3 ? { no: 'text' } : record)) }))
+    const storage = await opened(indexedDbAdapter())
+    expect((await storage.load(undefined, all)).rows).toHaveLength(64)
+    const writes: Write[] = [{ op: 'remove', id: '10' }, { op: 'put', seq: 11, record: 'new' }, insert('12'), { op: 'delete', seq: 1, outcome: '' }]
+    for (const write of writes.slice(0, 2)) expect((await storage.persist(undefined, [write])).results).toEqual(['done'])
+    expect((await storage.persist(undefined, writes.slice(2))).results).toEqual(['duplicate', 'done'])
+    const { rows } = await storage.load(undefined, all)
+    expect(rows).toHaveLength(62)
+    expect(rows.slice(0, 3).map(({ record }) => record)).toEqual(['{"id":"2"}', '{"id":"3"}', '{"no":"text"}'])
+    const stored: unknown[] = []
+    await damage((pack) => { stored.push(...pack.records!); return pack })
+    expect(stored).toContainEqual({ no: 'text' })
+  })
+
+  test('nothing is lost when its seqs are, and its ids stay taken (R24)', async () => {
+    await filled()
+    await damage((pack) => ({ ...pack, seqs: pack.seqs!.slice(1) }))
+    const storage = await opened(indexedDbAdapter())
+    const [only] = (await storage.load(undefined, all)).rows
+    expect((await storage.persist(undefined, [insert('10'), insert('new')])).results).toEqual(['duplicate', 65])
+    expect((await storage.persist(undefined, [{ op: 'delete', seq: 1, outcome: '' }, { op: 'put', seq: 1, record: '' }])).results).toEqual(['missing', 'missing'])
+    const { rows } = await storage.load(undefined, all)
+    expect(rows.map(({ seq }) => seq)).toEqual([1, 65])
+    expect(rows[0]).toEqual(only)
+  })
+})
 
 test('a full disk drains row by row, for the next who opens it too', async () => {
   const quota = profile()
