@@ -189,6 +189,24 @@ test('a storage that fails between two reads, or answers nonsense in the middle,
   expect(listOf(batches)).toEqual(ids)
 })
 
+test('rows that cannot be placed and failures that cannot be shown keep nothing else from being read', async () => {
+  const { storage, ids } = await filled(3)
+  const damaged = { ...storage, connect: () => {
+    const store = storage.connect()
+    const read = async () => {
+      const snapshot = await store.acquire()
+      const { record } = snapshot.rows[0]!
+      const rows = [-3, 0, 1.5, Number.NaN, 'one'].map((seq) => ({ seq: seq as number, record }))
+      return { ...snapshot, rows: [...rows, ...snapshot.rows], failures: [{ id: 'a', record: 7 as never }, { id: undefined as never, record }] }
+    }
+    return { open: (of: string) => store.open(of), acquire: read, load: read, persist: store.persist.bind(store), close: () => {} }
+  } }
+  const { outbox } = restored(damaged)
+  await outbox.ready
+  expect(outbox.getSnapshot().items.map(({ id }) => id)).toEqual(ids)
+  expect(outbox.getSnapshot().failures).toEqual([])
+})
+
 test('who observes between two parts is told what is there, and then the rest', async () => {
   const { storage, ids } = await filled()
   const { outbox, on } = restored(storage)

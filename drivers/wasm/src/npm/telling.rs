@@ -31,6 +31,9 @@ impl Telling {
 
     /// Something is to be told of the item at this place: the host must know it.
     pub(super) fn bring_forward(&mut self, place: Place) {
+        if matches!(place, Place::Writing(_)) {
+            return; // only what is stored is held back
+        }
         let is_it = |held: &ViewChange| matches!(held, ViewChange::Set { place: at, .. } if *at == place);
         while let Some(at) = self.held.iter().position(is_it) {
             self.due.push(self.held.remove(at));

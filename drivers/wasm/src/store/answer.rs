@@ -1,4 +1,8 @@
 //! What a storage answers, read from its plain objects: a large answer a part at a time.
+//!
+//! A damaged row must not keep the others from being read for ever. One without a seq has no place, and a failure
+//! record without an id or a text cannot be shown: those are left out, and stay stored as they are. That every
+//! record of an item is a text is the storage's duty: the core quarantines what it cannot decode (R24).
 
 use alloc::{string::String, vec::Vec};
 
@@ -19,6 +23,8 @@ const PART: usize = 1_000;
 pub(super) struct Reading {
     answer: Fields,
     source: Array,
+    /// So many rows of the source have been looked at.
+    seen: usize,
     rows: Vec<Row>,
 }
 
@@ -27,16 +33,17 @@ impl Reading {
     pub(super) fn begin(answer: JsValue) -> Option<Self> {
         let answer = answer.unchecked_into::<Fields>();
         let source = answer.is_object().then(|| answer.rows()).filter(Array::is_array)?.unchecked_into();
-        Some(Self { answer, source, rows: Vec::new() })
+        Some(Self { answer, source, seen: 0, rows: Vec::new() })
     }
 
     /// Reads the next part; whether there is more to do in a later task. `None`: it is no snapshot.
     pub(super) fn go_on(&mut self) -> Option<bool> {
-        let (start, all) = (self.rows.len(), self.source.length() as usize);
-        for place in start..all.min(start + PART) {
+        let (start, all) = (self.seen, self.source.length() as usize);
+        self.seen = all.min(start + PART);
+        for place in start..self.seen {
             let row = self.source.get(place as u32).unchecked_into::<Fields>();
-            self.rows
-                .push(Row { seq: Seq(number(&row.seq())?), record: row.record().as_string()?.into_bytes() });
+            let record = row.record().as_string()?.into_bytes();
+            self.rows.extend(seq(&row.seq()).map(|seq| Row { seq, record }));
         }
         // What follows from a large answer has a task of its own.
         Some(all > PART && start < all)
@@ -44,20 +51,12 @@ impl Reading {
 
     /// The whole, with all rows that have been read. `None`: it is no snapshot.
     pub(super) fn end(self) -> Option<Snapshot> {
-        let Self { answer, source: _, rows } = self;
-        let failures = list(answer.failures(), |row| {
-            let row = row.unchecked_into::<Fields>();
-            let id = ItemId::new(row.id().as_string()?).ok()?;
-            Some(FailureRow { id, record: row.record().as_string()?.into_bytes() })
-        });
+        let Self { answer, source: _, seen: _, rows } = self;
+        let failures = readable(answer.failures(), read_failure_row);
         let contents = if answer.full().is_truthy() {
             Contents::Full { rows, failures: failures? }
         } else {
-            let gone = list(answer.gone(), |gone| {
-                let gone = gone.unchecked_into::<Fields>();
-                let outcome = gone.outcome().as_string().and_then(|text| wire::from_json(&text).ok());
-                Some(Gone { seq: Seq(number(&gone.seq())?), outcome })
-            })?;
+            let gone = readable(answer.gone(), read_gone)?;
             Contents::Part { rows, gone, failures }
         };
         // By bytes, as everywhere; JavaScript sorts by UTF-16.
@@ -75,6 +74,23 @@ impl Reading {
             paused,
         })
     }
+}
+
+fn read_failure_row(row: &JsValue) -> Option<FailureRow> {
+    let row = fields(row)?;
+    let id = ItemId::new(row.id().as_string()?).ok()?;
+    Some(FailureRow { id, record: row.record().as_string()?.into_bytes() })
+}
+
+fn read_gone(gone: &JsValue) -> Option<Gone> {
+    let gone = fields(gone)?;
+    let outcome = gone.outcome().as_string().and_then(|text| wire::from_json(&text).ok());
+    Some(Gone { seq: seq(&gone.seq())?, outcome })
+}
+
+/// `None`: it is no object.
+fn fields(value: &JsValue) -> Option<&Fields> {
+    value.is_object().then(|| value.unchecked_ref())
 }
 
 pub(super) fn read_committed(fields: &Fields) -> Option<Committed> {
@@ -120,8 +136,20 @@ fn list<T>(value: JsValue, read: impl Fn(JsValue) -> Option<T>) -> Option<Vec<T>
     Some(all)
 }
 
+/// Those that can be read. `None`: it is no list.
+fn readable<T>(value: JsValue, read: impl Fn(&JsValue) -> Option<T>) -> Option<Vec<T>> {
+    let all = list(value, |one| Some(read(&one)))?;
+    Some(all.into_iter().flatten().collect())
+}
+
+/// The place of an item; the first is 1.
+fn seq(value: &JsValue) -> Option<Seq> {
+    number(value).filter(|seq| *seq > 0).map(Seq)
+}
+
 /// A whole number that JavaScript can hold.
 fn number(value: &JsValue) -> Option<u64> {
     let number = value.as_f64()?;
-    (0.0..=9_007_199_254_740_991.0).contains(&number).then_some(number as u64)
+    let is_whole = (0.0..=9_007_199_254_740_991.0).contains(&number) && number == (number as u64) as f64;
+    is_whole.then_some(number as u64)
 }
