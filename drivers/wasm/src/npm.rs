@@ -23,7 +23,7 @@ use outbox::{
     SerializedError, Timestamp, Verdict, ViewChange,
     record::{self, Decoded},
     retry_after_ms,
-    storage::{Contents, Row, Snapshot, StorageError},
+    storage::{Contents, OpId, Row, Snapshot, StorageError},
     wire::{self, ToJson},
 };
 use wasm_bindgen::prelude::*;
@@ -74,6 +74,8 @@ extern "C" {
     fn reply(this: &Host, call: u32, ok: bool, body: &str);
     #[wasm_bindgen(method, structural)]
     fn view(this: &Host, changes: &str);
+    #[wasm_bindgen(method, structural, js_name = failuresRead)]
+    fn failures_read(this: &Host);
     #[wasm_bindgen(method, structural)]
     fn event(this: &Host, event: &str);
 }
@@ -101,6 +103,8 @@ struct HostApp {
     is_telling: Cell<bool>,
     /// The first load is done; the host hears of it when it knows all that was loaded.
     opened_is_due: Cell<bool>,
+    /// What is being loaded brings failure records.
+    has_failures: Cell<bool>,
 }
 
 #[wasm_bindgen]
@@ -131,6 +135,7 @@ impl Core {
             telling: RefCell::default(),
             is_telling: Cell::new(false),
             opened_is_due: Cell::new(false),
+            has_failures: Cell::new(false),
         });
         let to_app = Rc::clone(&app) as Rc<dyn App>;
         let parts = Parts { name, config, app: to_app, storage, claim, channel, clock, record };
@@ -346,6 +351,7 @@ impl App for HostApp {
     }
 
     fn upgrade(&self, snapshot: &mut Snapshot) {
+        self.has_failures.set(!matches!(snapshot.contents, Contents::Part { failures: None, .. }));
         if !self.host.has_upgrade().is_function() {
             return;
         }
@@ -367,6 +373,13 @@ impl App for HostApp {
                 failure.item.args = args;
                 row.record = record::encode_failure(&failure).as_bytes().to_vec();
             }
+        }
+    }
+
+    /// The core has no event for failure records that another tab retried or dismissed.
+    fn loaded(&self, _op: OpId, _is_read: bool) {
+        if self.has_failures.take() {
+            self.host.failures_read();
         }
     }
 

@@ -26,6 +26,8 @@ export interface Host {
   reply(call: number, ok: boolean, body: string): void
   /** A list of changes, in order. */
   view(changes: string): void
+  /** A load has brought failure records: another tab may have retried or dismissed some, and no event tells of that. */
+  failuresRead(): void
   event(event: string): void
 }
 

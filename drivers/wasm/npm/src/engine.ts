@@ -13,7 +13,6 @@ import { pageDetector, watching } from './page.js'
 import { neverLeads } from './ports.js'
 import type { Registry } from './registry.js'
 import { Session, storageError } from './session.js'
-import { noticing } from './storage/noticing.js'
 import type { OutboxStorage, StorageAdapter } from './storage/types.js'
 import type { Item, Outcome } from './types.js'
 import { PendingList } from './view.js'
@@ -227,7 +226,7 @@ export class Engine {
     const config = coreConfig(options, registry.configs(), this.replica, adapter.shared)
     const upgrade = (id: string, mutatorName: string, args: string) => this.upgrade(id, mutatorName, args)
     const session: Session = new Session(make, config, name, {
-      store: noticing(store, () => this.failuresChanged?.()),
+      store,
       election,
       ...(channel === undefined ? {} : { channel }),
       ...(platform.clock === undefined ? {} : { clock: platform.clock }),
@@ -241,6 +240,7 @@ export class Engine {
       dispatch: (attempt, item, deadlineMs) => this.dispatch(attempt, JSON.parse(item) as CoreItem, deadlineMs),
       cancel: (attempt) => this.attempts.cancel(attempt),
       ask: (id, items) => void this.ask(session, id, JSON.parse(items) as AskedItem[]),
+      failuresRead: () => this.failuresChanged?.(),
       view: (changes) => {
         for (const change of JSON.parse(changes) as CoreViewChange[]) this.view.apply(change)
       },

@@ -1,7 +1,7 @@
 // A large outbox is restored in parts, with the page's turn between them; and in between everything else is as ever (R1, R18, R22).
 
-import { afterEach, expect, test } from 'vitest'
-import { createOutbox, createTestOutbox, memoryAdapter, type Attempt, type ViewChange } from '../dist/index.js'
+import { afterEach, expect, test, vi } from 'vitest'
+import { createOutbox, createTestOutbox, memoryAdapter, NonRetriableError, type Attempt, type ViewChange } from '../dist/index.js'
 
 const COUNT = 3_500
 const name = 'parts'
@@ -227,3 +227,25 @@ test('a test\'s outbox needs no task for it: when it is idle, all has been told 
   expect(outbox.getSnapshot().items.map(({ id }) => id)).toEqual(ids)
   expect(outbox.getSnapshot().leading).toBe(true)
 })
+
+test('a failure record that another tab dismissed is gone from the snapshot after a large load', async () => {
+  const storage = memoryAdapter()
+  const before = createTestOutbox({ name, storage, mutators: { add: async (_: Attempt<number>) => { throw new NonRetriableError('no') } } })
+  const refused = await before.mutate.add(-1)
+  await Promise.allSettled([refused.settled, before.idle()])
+  await before.pause('wait')
+  await Promise.all(Array.from({ length: COUNT }, (_, n) => before.mutate.add(n, { key: `${n}` })))
+  await before.dispose()
+
+  const elsewhere = storage.connect()
+  await elsewhere.open(name)
+  const left = await elsewhere.load(undefined, { kind: 'full' })
+  const failures = left.failures ?? []
+  expect([left.rows.length, failures.length]).toEqual([COUNT, 1])
+  const { outbox } = restored({ ...storage, shared: true })
+  outbox.subscribe(() => outbox.getSnapshot())
+  await outbox.ready
+  expect(outbox.getSnapshot().failures).toHaveLength(1)
+  await elsewhere.persist(undefined, failures.map(({ id }) => ({ op: 'dismissFailure', id })))
+  await vi.waitFor(() => expect(outbox.getSnapshot().failures).toEqual([]), { timeout: 10_000 }) // the next look at the counter
+}, 20_000)
