@@ -1,8 +1,9 @@
 //! What a storage answers, read from its plain objects: a large answer a part at a time.
 //!
-//! A damaged row must not keep the others from being read for ever. One without a seq has no place, and a failure
-//! record without an id or a text cannot be shown: those are left out, and stay stored as they are. That every
-//! record of an item is a text is the storage's duty: the core quarantines what it cannot decode (R24).
+//! A damaged row must not keep the others from being read for ever. One without a seq has no place, and a
+//! failure record without an id or a text cannot be shown: those are left out, and stay stored as they are.
+//! That every record of an item is a text is the storage's duty: the core quarantines what it cannot decode
+//! (R24).
 
 use alloc::{string::String, vec::Vec};
 
