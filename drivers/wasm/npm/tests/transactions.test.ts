@@ -3,7 +3,7 @@
 import { expect, test } from 'vitest'
 import { createTestOutbox, memoryAdapter, type StorageAdapter } from '../dist/index.js'
 
-/** A memory store that counts what each transaction writes, and answers in a later task, as a database does. */
+/** A memory store that counts what each transaction writes, and answers later than attempts do, as a database does. */
 function counted(): { storage: StorageAdapter; sizes: number[] } {
   const sizes: number[] = []
   const memory = memoryAdapter()
@@ -14,7 +14,7 @@ function counted(): { storage: StorageAdapter; sizes: number[] } {
       persist: async (fence, writes) => {
         sizes.push(writes.length)
         const committed = await connection.persist(fence, writes)
-        await new Promise((later) => setTimeout(later))
+        for (let turn = 0; turn < 100; turn += 1) await undefined
         return committed
       },
     } satisfies ReturnType<StorageAdapter['connect']>
