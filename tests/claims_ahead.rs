@@ -9,14 +9,18 @@ use outbox::{
     storage::{StorageError, Write},
 };
 
-/// One leader that is offline, and `n` items in lanes of their own.
-fn backlog_of(n: usize, config: Config) -> World {
-    let mut world = World::led(config);
+/// The leader goes offline, and `n` items come, in lanes of their own.
+fn with_backlog(mut world: World, n: usize) -> World {
     world.online(0, false);
     for i in 0..n {
         world.enqueue(0, &format!("i{i}"), &format!("k{i}"));
     }
     world
+}
+
+/// The same, with one leader alone.
+fn backlog_of(n: usize, config: Config) -> World {
+    with_backlog(World::led(config), n)
 }
 
 /// It goes online; the claims of the first four are durable, and from here on storage is slow.
@@ -198,11 +202,7 @@ fn a_claim_that_waits_long_for_its_slot_is_checked_by_a_fenced_read() {
 
 #[test]
 fn a_claim_that_waits_is_not_trusted_while_others_are_known_to_write() {
-    let mut world = World::shared(2);
-    world.online(0, false);
-    for i in 0..20 {
-        world.enqueue(0, &format!("i{i}"), &format!("k{i}"));
-    }
+    let mut world = with_backlog(World::shared(2), 20);
     claimed_ahead(&mut world);
     world.hold_mail();
     world.note("the follower removes one that is claimed ahead; its poke is on the way");
@@ -290,10 +290,7 @@ fn claims_ahead_are_given_back_before_a_failure_record_is_evicted() {
         world.enqueue(0, &format!("f{n}"), &format!("f{n}"));
         world.fail(&format!("f{n}"), refused());
     }
-    world.online(0, false);
-    for n in 0..20 {
-        world.enqueue(0, &format!("i{n}"), &format!("k{n}"));
-    }
+    let mut world = with_backlog(world, 20);
     first_wave(&mut world);
     for id in ["i0", "i1", "i2", "i3"] {
         world.succeed(id);
@@ -323,11 +320,7 @@ fn a_leader_that_is_deposed_while_claims_ahead_are_written_forgets_them() {
 
 #[test]
 fn where_others_can_remove_items_a_claim_is_trusted_for_half_a_second() {
-    let mut world = World::shared(2);
-    world.online(0, false);
-    for i in 0..20 {
-        world.enqueue(0, &format!("i{i}"), &format!("k{i}"));
-    }
+    let mut world = with_backlog(World::shared(2), 20);
     claimed_ahead(&mut world);
     world.release_storage();
     world.hold_mail();
@@ -354,11 +347,7 @@ fn a_store_that_fails_keeps_the_claims_until_it_works() {
 
 #[test]
 fn a_leader_that_steps_down_leaves_them_to_the_next() {
-    let mut world = World::shared(2);
-    world.online(0, false);
-    for i in 0..20 {
-        world.enqueue(0, &format!("i{i}"), &format!("k{i}"));
-    }
+    let mut world = with_backlog(World::shared(2), 20);
     claimed_ahead(&mut world);
     world.release_storage();
     world.depose(0);

@@ -5,11 +5,8 @@
 //! been, for all that is stored, and wait out their first backoff. So there are no more of them than end
 //! during two transactions, and none of an item for which an attempt more or less decides something.
 
-use alloc::sync::Arc;
-
 use super::{
     Outbox,
-    entry::Stage,
     schedule::{STALE_MS, Send},
 };
 use crate::{item::Item, marks::sometimes, mutants::mutant, time::Timestamp};
@@ -51,9 +48,7 @@ impl Outbox {
             if is_next {
                 sometimes!(ClaimedAhead);
                 bytes += own;
-                self.claim(seq);
-                self.set_stage(seq, Stage::Claiming { requested: self.now });
-                self.journal.puts.insert(seq);
+                self.write_claim(seq);
                 self.claiming_ahead.insert(seq);
             }
         }
@@ -68,8 +63,8 @@ impl Outbox {
     /// any.
     pub(super) fn give_back_ahead(&mut self) -> bool {
         let ahead = core::mem::take(&mut self.claiming_ahead);
-        sometimes!(AheadGivenBack, !ahead.is_empty());
         let any = !ahead.is_empty();
+        sometimes!(AheadGivenBack, any);
         for seq in ahead {
             if self.entries.get(seq).is_some_and(|entry| !entry.flags.claim_in_doubt) {
                 self.journal.puts.remove(&seq); // as it is stored
@@ -80,7 +75,7 @@ impl Outbox {
     }
 
     /// Whether a claim that is never sent might cost it something: its attempts have a limit (R16).
-    fn counts_attempts(&self, item: &Arc<Item>) -> bool {
+    fn counts_attempts(&self, item: &Item) -> bool {
         let mutator = self.mutator(&item.mutator_name);
         mutator.is_some_and(|mutator| mutator.max_attempts.is_some()) && !mutant!(AheadOfLimited)
     }

@@ -272,9 +272,7 @@ impl Outbox {
                     self.dispatch(seq, fx);
                 }
             } else {
-                self.claim(seq);
-                self.set_stage(seq, Stage::Claiming { requested: self.now });
-                self.journal.puts.insert(seq);
+                self.write_claim(seq);
                 mutant!(DispatchBeforeAck => {
                     self.dispatch(seq, fx);
                 });
@@ -308,8 +306,15 @@ impl Outbox {
         }
     }
 
+    /// Claims it by the next transaction.
+    pub(super) fn write_claim(&mut self, seq: Seq) {
+        self.claim(seq);
+        self.set_stage(seq, Stage::Claiming { requested: self.now });
+        self.journal.puts.insert(seq);
+    }
+
     /// Counts an attempt, and sets when it would be repeated should its result never be recorded (R25).
-    pub(super) fn claim(&mut self, seq: Seq) {
+    fn claim(&mut self, seq: Seq) {
         let (seed, jitter, now) = (self.seed(), self.config.jitter, self.now);
         let Some(entry) = self.entries.get_mut(seq) else { return };
         let item = Arc::make_mut(&mut entry.item);

@@ -12,8 +12,8 @@
 //!   claims are older than the transaction that repeats them. The answer of the hook is a transaction of its
 //!   own, which goes before the claims that wait: it is passed over.)
 //! - Claims ahead of the slots (R2): at the maximum, a transaction holds at most twice as many more as it
-//!   deletes and buries, and at most 96. None of them is of a later attempt, nor of an
-//!   item whose attempts are limited: those claims, and the attempts in flight, are no more than the maximum.
+//!   deletes and buries, and at most 96. None of them is of a later attempt, nor of an item whose attempts
+//!   are limited: those claims, and the attempts in flight, are no more than the maximum.
 
 use std::collections::{BTreeMap, BTreeSet};
 
