@@ -4,6 +4,7 @@
 
 mod bench;
 mod demo;
+mod occupy;
 mod steps;
 mod tools;
 mod web;

@@ -3,7 +3,7 @@
 use std::{fs, path::Path, process::Command};
 
 use crate::{
-    demo,
+    demo, occupy,
     steps::{Failure, Steps, cargo},
     tools::{self, WASM},
 };
@@ -35,7 +35,11 @@ fn test_crate(steps: &mut Steps) -> Result<(), Failure> {
     let mut test = cargo(["test", "-p", "outbox-wasm", "--target", WASM, "--all-features"]);
     test.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", tools::wasm_bindgen("wasm-bindgen-test-runner")?);
     test.env("CHROMEDRIVER", tools::CHROMEDRIVER);
-    steps.run("the wasm driver in Chromium", &mut test)
+    occupy::with_busy_server(|address| {
+        test.env("WASM_BINDGEN_TEST_ADDRESS", address.to_string());
+        steps.run("the wasm driver in Chromium", &mut test)
+    })
+    .map_err(|error| Failure(format!("no port for the tests of the wasm driver: {error}")))?
 }
 
 /// Builds the npm package, and fails if it has grown.
