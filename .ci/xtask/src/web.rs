@@ -37,6 +37,7 @@ fn test_crate(steps: &mut Steps) -> Result<(), Failure> {
     test.env("CHROMEDRIVER", tools::CHROMEDRIVER);
     occupy::with_busy_server(|address| {
         test.env("WASM_BINDGEN_TEST_ADDRESS", address.to_string());
+        test.env("WASM_BINDGEN_TEST_TIMEOUT", "300"); // seconds for all of them; 20 are the default
         steps.run("the wasm driver in Chromium", &mut test)
     })
     .map_err(|error| Failure(format!("no port for the tests of the wasm driver: {error}")))?

@@ -1,18 +1,13 @@
 //! What comes together shares a transaction (R4), and is lost by no end of the executor.
 
-#![cfg(target_arch = "wasm32")]
-
-mod common;
-
 use std::{cell::Cell, rc::Rc};
 
-use common::{Todo, count_writes, load_faults, now, shutdown, todo, until};
 use outbox_wasm::{Executor, MutatorError, outbox::Mutator};
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
-use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
+use wasm_bindgen_test::wasm_bindgen_test;
 
-wasm_bindgen_test_configure!(run_in_browser);
+use crate::common::{Todo, count_writes, load_faults, now, shutdown, todo, until};
 
 /// An executor that leads and is paused, whose server answers at once.
 async fn paused(name: &str) -> Executor {

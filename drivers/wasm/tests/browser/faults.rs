@@ -1,13 +1,5 @@
 //! What IndexedDB can do to a page: refuse, fill up, lose the connection.
 
-#![cfg(target_arch = "wasm32")]
-
-mod common;
-
-use common::{
-    Server, app, load_faults, lose_commit, lose_connection, mend, refuse_to_open, shutdown, todo, until,
-    use_up_quota,
-};
 use outbox_wasm::{
     Durability, ExecutorError, Request, StartError, indexed_db,
     outbox::{
@@ -15,9 +7,12 @@ use outbox_wasm::{
         storage::{OpId, StorageError, Write},
     },
 };
-use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
+use wasm_bindgen_test::wasm_bindgen_test;
 
-wasm_bindgen_test_configure!(run_in_browser);
+use crate::common::{
+    Server, app, load_faults, lose_commit, lose_connection, mend, refuse_to_open, shutdown, todo, until,
+    use_up_quota,
+};
 
 #[wasm_bindgen_test]
 async fn a_store_that_is_refused_is_told_and_never_silent_r1() {

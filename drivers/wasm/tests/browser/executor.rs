@@ -1,19 +1,14 @@
 //! The executor end to end, in a real browser: one page.
 
-#![cfg(target_arch = "wasm32")]
-
-mod common;
-
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
-use common::{Server, Todo, app, now, pass, shutdown, todo, until};
 use outbox_wasm::{
     AbortSignal, EnqueueOptions, Executor, ExecutorError, MutatorError, Settled, StartError,
     outbox::{CallError, Event, InputError, ItemId, Mutator, Projection, Reason, View},
 };
-use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
+use wasm_bindgen_test::wasm_bindgen_test;
 
-wasm_bindgen_test_configure!(run_in_browser);
+use crate::common::{Server, Todo, app, now, pass, shutdown, todo, until};
 
 #[wasm_bindgen_test]
 async fn what_is_enqueued_is_stored_sent_and_told_r1_r21_r29() {

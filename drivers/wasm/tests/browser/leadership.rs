@@ -1,14 +1,9 @@
 //! Who leads, in a real browser: several executors of one outbox, each as if in a tab of its own.
 
-#![cfg(target_arch = "wasm32")]
-
-mod common;
-
-use common::{Server, app, hide, load_faults, mend, shutdown, todo, until};
 use outbox_wasm::{Executor, LeaderElection};
-use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
+use wasm_bindgen_test::wasm_bindgen_test;
 
-wasm_bindgen_test_configure!(run_in_browser);
+use crate::common::{Server, app, hide, load_faults, mend, shutdown, todo, until};
 
 #[wasm_bindgen_test]
 async fn one_leads_by_web_locks_and_the_next_takes_over_r26_r28() {

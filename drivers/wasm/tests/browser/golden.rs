@@ -2,19 +2,14 @@
 //! simulator, one for one. `sim/tests/golden.rs` tells what they are about, and pins them in
 //! `snapshots/golden_*.snap`.
 
-#![cfg(target_arch = "wasm32")]
-
-mod common;
-
-use common::{load_faults, shutdown, until};
 use outbox_wasm::{
     Attempt, EnqueueOptions, Executor, MutatorError,
     outbox::{ItemId, Mutator, Recording},
 };
 use serde::{Deserialize, Serialize};
-use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
+use wasm_bindgen_test::wasm_bindgen_test;
 
-wasm_bindgen_test_configure!(run_in_browser);
+use crate::common::{load_faults, shutdown, until};
 
 /// What to write, and what the server makes of each attempt to: the last counts for all that follow.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -80,7 +75,7 @@ async fn online() {
         add_todo(&executor, item, &["ok"]).await;
         settled(&executor).await;
     }
-    end(executor, include_str!("../../../snapshots/golden_online.snap")).await;
+    end(executor, include_str!("../../../../snapshots/golden_online.snap")).await;
 }
 
 #[wasm_bindgen_test]
@@ -91,7 +86,7 @@ async fn offline() {
     add_todo(&executor, "i2", &["ok"]).await;
     executor.set_online(true);
     settled(&executor).await;
-    end(executor, include_str!("../../../snapshots/golden_offline.snap")).await;
+    end(executor, include_str!("../../../../snapshots/golden_offline.snap")).await;
 }
 
 #[wasm_bindgen_test]
@@ -102,5 +97,5 @@ async fn refused() {
     add_todo(&executor, "i2", &["ok"]).await;
     settled(&executor).await;
     assert!(executor.dismiss_failure(id("i1")).await.unwrap());
-    end(executor, include_str!("../../../snapshots/golden_refused.snap")).await;
+    end(executor, include_str!("../../../../snapshots/golden_refused.snap")).await;
 }

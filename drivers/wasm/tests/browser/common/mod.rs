@@ -1,7 +1,5 @@
 //! What the browser tests share: an app of one mutator, a server that is a list, and the browser's faults.
 
-#![expect(dead_code, reason = "each test file uses a part")]
-
 use std::{
     cell::RefCell,
     pin::Pin,

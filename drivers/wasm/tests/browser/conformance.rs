@@ -1,7 +1,5 @@
 //! The public conformance suite of the storage contract, against IndexedDB in a real browser.
 
-#![cfg(target_arch = "wasm32")]
-
 use outbox_wasm::{
     Durability, Request, StoragePort, indexed_db,
     outbox::{
@@ -12,9 +10,7 @@ use outbox_wasm::{
         },
     },
 };
-use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
-
-wasm_bindgen_test_configure!(run_in_browser);
+use wasm_bindgen_test::wasm_bindgen_test;
 
 const OP: OpId = OpId(1);
 

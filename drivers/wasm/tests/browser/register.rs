@@ -1,20 +1,15 @@
 //! Mutators that are registered while the executor runs, or again (R23); handles had again by id (R29).
 
-#![cfg(target_arch = "wasm32")]
-
-mod common;
-
 use std::{cell::Cell, rc::Rc};
 
-use common::{Server, Todo, app, load_faults, pass, shutdown, todo, until};
 use outbox_wasm::{
     Attempt, EnqueueOptions, Executor, ExecutorError, MutatorError, Settled,
     outbox::{CallError, ItemId, Json, Mutator, ParkReason, Reason},
 };
 use serde::{Deserialize, Serialize};
-use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
+use wasm_bindgen_test::wasm_bindgen_test;
 
-wasm_bindgen_test_configure!(run_in_browser);
+use crate::common::{Server, Todo, app, load_faults, pass, shutdown, todo, until};
 
 /// What `addTodo` takes in this build: what older ones called `text` is its title.
 #[derive(Debug, Deserialize, Serialize)]
