@@ -1,4 +1,4 @@
-//! The crate in a real browser. One program: linking and preparing one for each file takes longer than the tests.
+//! The crate in a real browser. One program: preparing one for each file takes longer than all tests.
 
 #![cfg(target_arch = "wasm32")]
 
