@@ -4,8 +4,9 @@ use alloc::vec::Vec;
 
 use super::{
     Effects, Known, Outbox,
+    batch::MAX_WRITES,
     entry::Stage,
-    journal::{CallKind, CallWrite, Class, Job, Kind, MAX_WRITES, Request, Retry},
+    journal::{CallKind, CallWrite, Class, Job, Kind, Request, Retry},
 };
 use crate::{
     effect::{Effect, Event, Place, Reply, ViewChange},

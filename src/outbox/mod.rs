@@ -4,7 +4,8 @@
 //! | file | decides |
 //! |---|---|
 //! | `calls` | enqueue, remove, failures, pause (R1, R15, R18, R20, R32) |
-//! | `journal` | what the next storage request is (R4) |
+//! | `journal` | which storage request is next (R4) |
+//! | `batch` | what goes into a transaction, and in which order (R4) |
 //! | `acks` | what its answer means, and what a failed one leads to (R4, R5) |
 //! | `sync` | loads and pokes: what this replica knows (R3, R22–R24, R28) |
 //! | `leadership` | acquire, step down, ping and steal (R26, R27) |
@@ -35,6 +36,7 @@ use crate::{
 mod acks;
 mod ahead;
 mod attempts;
+mod batch;
 mod calls;
 mod entries;
 mod entry;
