@@ -24,7 +24,7 @@ use crate::{
     item::{Draft, Item, ItemId},
     json::Json,
     keys::Key,
-    record::{self, Decoded},
+    record,
     storage::{Contents, Snapshot},
 };
 
@@ -150,10 +150,10 @@ impl Registry {
             Contents::Part { rows, failures, gone: _ } => (rows, failures.as_deref_mut().unwrap_or_default()),
         };
         for row in rows {
-            if let Decoded::Item(item) = record::decode(row.seq, &row.record, |name| Arc::from(name))
-                && let Some(args) = self.upgraded(&item, &mut refused)
+            if let Some(item) = row.read_ahead(|name| Arc::from(name))
+                && let Some(args) = self.upgraded(item, &mut refused)
             {
-                row.record = record::with_args(item, args).as_bytes().to_vec();
+                row.record = record::with_args(item.clone(), args).as_bytes().to_vec().into();
             }
         }
         for row in failures {

@@ -144,7 +144,7 @@ fn item(name: &str, args: &str) -> Item {
 }
 
 fn row(seq: u64, record: &str) -> Row {
-    Row { seq: Seq(seq), record: record.as_bytes().to_vec() }
+    Row { seq: Seq(seq), record: record.as_bytes().to_vec().into() }
 }
 
 fn snapshot(contents: Contents) -> Snapshot {
@@ -190,7 +190,7 @@ fn r23_rows_that_no_upgrade_is_for_keep_their_bytes() {
         row(3, r#"{"version":2,"id":"n","key":["k"],"mutatorName":"addTodo","args":{"title":1}}"#),
         row(4, r#"{"version":1,"id":"h","key":["k"],"mutatorName":"addTodo","args":{"title":1}}"#),
         row(5, "garbage"),
-        Row { seq: Seq(6), record: vec![0xff, 0xfe] },
+        Row { seq: Seq(6), record: vec![0xff, 0xfe].into() },
         row(
             7,
             r#"{ "version":1,"id":"s","key":["k"],"mutatorName":"addTodo","args":{"text":1},

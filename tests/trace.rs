@@ -100,7 +100,7 @@ fn inputs_read_as_a_story() {
 
 #[test]
 fn loads_name_the_rows() {
-    let row = |seq| Row { seq: Seq(seq), record: Vec::new() };
+    let row = |seq| Row { seq: Seq(seq), record: Vec::new().into() };
     let loaded = |contents| {
         let snapshot = Snapshot {
             store: StoreId(5),

@@ -186,7 +186,7 @@ fn inputs_that_a_day_may_lack() {
     };
     let call = outbox::CallId(7);
     let (row, failure) =
-        (Row { seq: Seq(1), record: vec![123] }, FailureRow { id: item_id("a"), record: vec![] });
+        (Row { seq: Seq(1), record: vec![123].into() }, FailureRow { id: item_id("a"), record: vec![] });
     let part = Contents::Part { rows: vec![row], gone: vec![], failures: Some(vec![failure]) };
     let snapshot = Snapshot {
         store: StoreId(1 << 100),

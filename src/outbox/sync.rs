@@ -204,7 +204,7 @@ impl Outbox {
 
     /// One row as it is stored. What a leader knows of an item is newer than any row, unless it was parked
     /// for want of a mutator and is no longer.
-    fn merge(&mut self, row: Row, acquiring: bool, fx: &mut Effects) {
+    fn merge(&mut self, mut row: Row, acquiring: bool, fx: &mut Effects) {
         let seq = row.seq;
         let mut known = self.entries.contains(seq);
         let leads = self.is_leading() && !acquiring;
@@ -212,22 +212,14 @@ impl Outbox {
         if known && leads && !released {
             return;
         }
-        let (mut item, parked) =
-            match record::decode(seq, &row.record, |name| Self::intern(&self.names, name)) {
-                Decoded::Item(item) => {
-                    let parked = self.why_parked(&item, acquiring || released);
-                    (item, parked)
-                }
-                Decoded::Opaque { item, problem: None } => {
-                    let version = item.version;
-                    (item, Some(ParkReason::NewerVersion { version }))
-                }
-                Decoded::Opaque { item, problem: Some(_) } => (item, Some(ParkReason::Unreadable)),
-                Decoded::Unreadable { problem } => return self.quarantine(row, problem, fx),
-            };
+        let (mut shared, parked) = match self.read(&mut row, acquiring || released) {
+            Ok(read) => read,
+            Err(problem) => return self.quarantine(row, problem, fx),
+        };
         self.quarantined.remove(&seq);
-        self.clamp(&mut item);
-        self.claim_writing(seq, &item, fx);
+        let item = Arc::make_mut(&mut shared);
+        self.clamp(item);
+        self.claim_writing(seq, item, fx);
         if known && self.entries.get(seq).is_some_and(|entry| entry.item.id != item.id) {
             self.lost(seq, None, fx); // the store was made anew, and gave its place to another
             known = false;
@@ -235,9 +227,9 @@ impl Outbox {
         let acquired = Flags { must_ask: true, ..Flags::default() };
         if known {
             if self.entries.get(seq).is_some_and(|entry| entry.parked != parked) {
-                self.tell_parked(&item, parked, fx);
+                self.tell_parked(item, parked, fx);
             }
-            self.replace_item(seq, item, parked, fx);
+            self.replace_item(seq, shared, parked, fx);
             if acquiring && let Some(entry) = self.entries.get_mut(seq) {
                 entry.flags = acquired;
                 entry.first_attempt = 1;
@@ -251,12 +243,38 @@ impl Outbox {
                 self.lost(gone, None, fx); // its id was given anew: that one has ended, and is told first
             }
             let places = self.lanes.join(&mut item.key, seq);
-            let item = Arc::new(item);
-            Self::view(fx, ViewChange::Set { place: Place::Stored(seq), item: Arc::clone(&item) });
-            self.tell_parked(&item, parked, fx);
+            Self::view(fx, ViewChange::Set { place: Place::Stored(seq), item: Arc::clone(&shared) });
+            self.tell_parked(&shared, parked, fx);
             let flags = if acquiring { acquired } else { Flags::default() };
-            self.insert_entry(seq, Entry { flags, ..Entry::new(item, places, parked) });
+            self.insert_entry(seq, Entry { flags, ..Entry::new(shared, places, parked) });
         }
+    }
+
+    /// The item of a row, and why it is held back; else why nothing can be read of it (R24).
+    fn read(&self, row: &mut Row, decides: bool) -> Result<(Arc<Item>, Option<ParkReason>), String> {
+        if let Some(mut ahead) = row.record.take_item() {
+            let item = Arc::make_mut(&mut ahead);
+            item.seq = Some(row.seq);
+            if let Some(name) = self.names.get(&item.mutator_name) {
+                item.mutator_name = Arc::clone(name);
+            }
+            let parked = self.why_parked(item, decides);
+            return Ok((ahead, parked));
+        }
+        let (item, parked) =
+            match record::decode(row.seq, &row.record, |name| Self::intern(&self.names, name)) {
+                Decoded::Item(item) => {
+                    let parked = self.why_parked(&item, decides);
+                    (item, parked)
+                }
+                Decoded::Opaque { item, problem: None } => {
+                    let version = item.version;
+                    (item, Some(ParkReason::NewerVersion { version }))
+                }
+                Decoded::Opaque { item, problem: Some(_) } => (item, Some(ParkReason::Unreadable)),
+                Decoded::Unreadable { problem } => return Err(problem),
+            };
+        Ok((Arc::new(item), parked))
     }
 
     /// An insert of ours that was in doubt turns out to be stored (R4).
@@ -296,7 +314,7 @@ impl Outbox {
         }
         if self.quarantined.insert(row.seq) {
             sometimes!(Quarantined);
-            Self::notify(fx, Event::Quarantined { seq: row.seq, record: row.record, problem });
+            Self::notify(fx, Event::Quarantined { seq: row.seq, record: row.record.into_bytes(), problem });
         }
     }
 
@@ -323,15 +341,15 @@ impl Outbox {
         }
     }
 
-    fn replace_item(&mut self, seq: Seq, item: Item, parked: Option<ParkReason>, fx: &mut Effects) {
+    fn replace_item(&mut self, seq: Seq, item: Arc<Item>, parked: Option<ParkReason>, fx: &mut Effects) {
         let entry = self.entries.get_mut(seq).expect("only a known item is replaced");
         entry.parked = parked;
-        if *entry.item == item {
+        if entry.item == item {
             return;
         }
         let rekeyed = entry.item.key != item.key;
         let shown = entry.item.args != item.args || entry.item.mutator_name != item.mutator_name;
-        entry.item = Arc::new(item);
+        entry.item = item;
         if shown {
             Self::view(fx, ViewChange::Set { place: Place::Stored(seq), item: Arc::clone(&entry.item) });
         }

@@ -478,7 +478,7 @@ impl Stored {
     }
 
     fn to_row(&self, seq: Seq) -> Row {
-        Row { seq, record: self.record.to_vec() }
+        Row { seq, record: self.record.to_vec().into() }
     }
 }
 
@@ -542,7 +542,7 @@ mod tests {
             store.persist(None, &[Write::Put { seq: Seq(1), record: format!("{n}").into() }]).unwrap();
         }
         let since = |change| Scope::Since { change, through: Seq(1) };
-        let rows = vec![Row { seq: Seq(1), record: format!("{LOG_ENTRIES_MAX}").into() }];
+        let rows = vec![Row { seq: Seq(1), record: format!("{LOG_ENTRIES_MAX}").into_bytes().into() }];
         let full = Contents::Full { rows: rows.clone(), failures: vec![] };
         let part = Contents::Part { rows, gone: vec![], failures: None };
         assert_eq!(store.load(None, &since(1)).unwrap().contents, full);

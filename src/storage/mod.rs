@@ -17,11 +17,15 @@ use core::{cell::RefCell, fmt};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-pub use self::memory::MemoryStore;
+pub use self::{
+    memory::MemoryStore,
+    row::{Record, Row},
+};
 use crate::item::{AttemptId, Epoch, ItemId, Outcome, Seq};
 
 pub mod conformance;
 mod memory;
+mod row;
 
 /// Names one storage request; answers carry it back (R4). Never reused inside a replica.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -189,15 +193,6 @@ pub enum Scope {
     },
     /// The rows at these places, answered as [`Contents::Part`]; places with no row are in `gone`.
     Items(Vec<Seq>),
-}
-
-/// One stored row, as it is: the core decides whether it can be read (R24).
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Row {
-    /// The row's place.
-    pub seq: Seq,
-    /// The record's bytes, untouched.
-    pub record: Vec<u8>,
 }
 
 /// A stored failure record, as it is.

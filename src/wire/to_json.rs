@@ -11,7 +11,7 @@ use crate::{
     item::{AttemptId, Class, Draft, FailureRecord, Item, Outcome, SerializedError},
     lease::{ElectionMessage, Says},
     recording::Recording,
-    storage::{Committed, Contents, FailureRow, Gone, Row, Snapshot, StorageError, WriteResult},
+    storage::{Committed, Contents, FailureRow, Gone, Record, Row, Snapshot, StorageError, WriteResult},
 };
 
 /// A struct: each field by its name.
@@ -261,6 +261,13 @@ fields!(Snapshot {
 });
 variants!(Contents { Full "full" { rows, failures }, Part "part" { rows, gone, failures } });
 fields!(Row { seq "seq", record "record" });
+
+impl ToJson for Record {
+    fn to_json(&self, text: &mut Text) {
+        (**self).to_json(text);
+    }
+}
+
 fields!(FailureRow { id "id", record "record" });
 fields!(Gone { seq "seq", outcome "outcome" });
 fields!(Committed { results "results", change "change" });

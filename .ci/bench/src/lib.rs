@@ -210,7 +210,9 @@ pub fn snapshot(rows: Vec<Row>) -> Snapshot {
 /// Never: the drafts are well formed.
 #[must_use]
 pub fn rows(count: u64) -> Vec<Row> {
-    (1..=count).map(|n| Row { seq: Seq(n), record: record::encode(&item(n)).as_bytes().to_vec() }).collect()
+    (1..=count)
+        .map(|n| Row { seq: Seq(n), record: record::encode(&item(n)).as_bytes().to_vec().into() })
+        .collect()
 }
 
 /// The `n`-th [`draft`] as an item that was just stored.

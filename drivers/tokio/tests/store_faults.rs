@@ -69,7 +69,9 @@ fn delete(seq: u64) -> Write {
 
 fn rows(store: &mut SqliteStore) -> Vec<(u64, Vec<u8>)> {
     match store.load(None, &Scope::Full).unwrap().contents {
-        Contents::Full { rows, .. } => rows.into_iter().map(|Row { seq, record }| (seq.0, record)).collect(),
+        Contents::Full { rows, .. } => {
+            rows.into_iter().map(|Row { seq, record }| (seq.0, record.into_bytes())).collect()
+        }
         Contents::Part { .. } => panic!("a full load is full"),
     }
 }

@@ -167,7 +167,7 @@ fn mismatch(expected: String, came: String) -> Result<(), Mismatch> {
 }
 
 fn plain(rows: &[Row]) -> Vec<(Seq, Vec<u8>)> {
-    rows.iter().map(|row| (row.seq, row.record.clone())).collect()
+    rows.iter().map(|row| (row.seq, row.record.to_vec())).collect()
 }
 
 fn plain_failures(rows: &[FailureRow]) -> Vec<(ItemId, Vec<u8>)> {

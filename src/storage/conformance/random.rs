@@ -84,7 +84,7 @@ fn part(model: &mut MemoryStore, scope: &Scope) -> Part {
     let Snapshot { contents, .. } = model.load(None, scope).expect("an unfenced load does not fail");
     match contents {
         Contents::Part { rows, gone, failures } => Part {
-            rows: rows.into_iter().map(|row| (row.seq, row.record)).collect(),
+            rows: rows.into_iter().map(|row| (row.seq, row.record.into_bytes())).collect(),
             gone: gone.into_iter().map(|gone| (gone.seq, gone.outcome)).collect(),
             failures: failures.is_some(),
         },

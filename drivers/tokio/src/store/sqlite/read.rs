@@ -105,8 +105,9 @@ fn log_since(connection: &Connection) -> Result<u64, Abort> {
 fn rows_above(connection: &Connection, seq: Seq) -> Result<Vec<Row>, Abort> {
     let mut statement =
         connection.prepare_cached("SELECT seq, record FROM items WHERE seq > ? ORDER BY seq")?;
-    let rows = statement
-        .query_map([place(seq)], |row| Ok(Row { seq: Seq(unsigned(row, 0)?), record: bytes(row, 1)? }))?;
+    let rows = statement.query_map([place(seq)], |row| {
+        Ok(Row { seq: Seq(unsigned(row, 0)?), record: bytes(row, 1)?.into() })
+    })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
@@ -115,7 +116,7 @@ fn rows_at(connection: &Connection, seqs: &[Seq]) -> Result<Vec<Row>, Abort> {
     let mut rows = Vec::new();
     for &seq in seqs {
         let record = statement.query_row([place(seq)], |row| bytes(row, 0)).optional()?;
-        rows.extend(record.map(|record| Row { seq, record }));
+        rows.extend(record.map(|record| Row { seq, record: record.into() }));
     }
     Ok(rows)
 }
