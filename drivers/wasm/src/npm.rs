@@ -20,10 +20,8 @@ use js_sys::{Error, Function, Promise};
 use outbox::{
     AskId, AskedItem, AttemptId, AttemptOutcome, CallError, CallId, Class, Config, Draft, Event, Failure,
     HookError, Input, InputError, Item, ItemId, Json, Key, MutatorConfig, Outbox, Place, Reply,
-    SerializedError, Timestamp, Verdict, ViewChange,
-    record::{self, Decoded},
-    retry_after_ms,
-    storage::{Contents, OpId, Row, Snapshot, StorageError},
+    SerializedError, Timestamp, Verdict, ViewChange, record, retry_after_ms,
+    storage::{Contents, OpId, Snapshot, StorageError},
     wire::{self, ToJson},
 };
 use wasm_bindgen::prelude::*;
@@ -359,11 +357,11 @@ impl App for HostApp {
             Contents::Full { rows, failures } => (rows, failures.as_mut_slice()),
             Contents::Part { rows, failures, gone: _ } => (rows, failures.as_deref_mut().unwrap_or_default()),
         };
-        for Row { seq, record } in rows {
-            if let Decoded::Item(item) = record::decode(*seq, record, |name| Arc::from(name))
-                && let Some(args) = self.upgraded(&item)
+        for row in rows {
+            if let Some(item) = row.read_ahead(|name| Arc::from(name))
+                && let Some(args) = self.upgraded(item)
             {
-                *record = record::with_args(item, args).as_bytes().to_vec();
+                row.record = record::with_args(item.clone(), args).as_bytes().to_vec().into();
             }
         }
         for row in failures {

@@ -1,11 +1,11 @@
-//! What a storage answers, read from its plain objects: a large answer a part at a time.
+//! What a storage answers, read from its plain objects: a large answer a part at a time, its items too.
 //!
 //! A damaged row must not keep the others from being read for ever. One without a seq has no place, and a
 //! failure record without an id or a text cannot be shown: those are left out, and stay stored as they are.
 //! That every record of an item is a text is the storage's duty: the core quarantines what it cannot decode
 //! (R24).
 
-use alloc::{string::String, vec::Vec};
+use alloc::{string::String, sync::Arc, vec::Vec};
 
 use js_sys::Array;
 use outbox::{
@@ -27,6 +27,8 @@ pub(super) struct Reading {
     /// So many rows of the source have been looked at.
     seen: usize,
     rows: Vec<Row>,
+    /// The last one, which most rows share.
+    mutator_name: Arc<str>,
 }
 
 impl Reading {
@@ -34,7 +36,7 @@ impl Reading {
     pub(super) fn begin(answer: JsValue) -> Option<Self> {
         let answer = answer.unchecked_into::<Fields>();
         let source = answer.is_object().then(|| answer.rows()).filter(Array::is_array)?.unchecked_into();
-        Some(Self { answer, source, seen: 0, rows: Vec::new() })
+        Some(Self { answer, source, seen: 0, rows: Vec::new(), mutator_name: Arc::default() })
     }
 
     /// Reads the next part; whether there is more to do in a later task. `None`: it is no snapshot.
@@ -44,7 +46,10 @@ impl Reading {
         for place in start..self.seen {
             let row = self.source.get(place as u32).unchecked_into::<Fields>();
             let record = row.record().as_string()?.into_bytes();
-            self.rows.extend(seq(&row.seq()).map(|seq| Row { seq, record }));
+            let Some(seq) = seq(&row.seq()) else { continue };
+            let mut row = Row { seq, record: record.into() };
+            row.read_ahead(|name| share(&mut self.mutator_name, name));
+            self.rows.push(row);
         }
         // What follows from a large answer has a task of its own.
         Some(all > PART && start < all)
@@ -52,7 +57,7 @@ impl Reading {
 
     /// The whole, with all rows that have been read. `None`: it is no snapshot.
     pub(super) fn end(self) -> Option<Snapshot> {
-        let Self { answer, source: _, seen: _, rows } = self;
+        let Self { answer, rows, .. } = self;
         let failures = readable(answer.failures(), read_failure_row);
         let contents = if answer.full().is_truthy() {
             Contents::Full { rows, failures: failures? }
@@ -75,6 +80,13 @@ impl Reading {
             paused,
         })
     }
+}
+
+fn share(last: &mut Arc<str>, name: &str) -> Arc<str> {
+    if **last != *name {
+        *last = name.into();
+    }
+    Arc::clone(last)
 }
 
 fn read_failure_row(row: &JsValue) -> Option<FailureRow> {
