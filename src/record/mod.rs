@@ -78,7 +78,14 @@ pub(crate) fn encode_in(buffer: &mut String, item: &Item) -> Arc<str> {
 /// Reads a row. Never fails: what cannot be read is said to be so.
 ///
 /// `intern` turns a mutator's name into shared text.
-pub fn decode(seq: Seq, record: &[u8], intern: impl FnMut(&str) -> Arc<str>) -> Decoded {
+pub fn decode(seq: Seq, record: &[u8], mut intern: impl FnMut(&str) -> Arc<str>) -> Decoded {
+    decode_with(seq, record, &mut intern)
+}
+
+/// Turns a mutator's name into shared text. Behind a pointer: there is one code for all who read.
+type Intern<'a> = &'a mut dyn FnMut(&str) -> Arc<str>;
+
+fn decode_with(seq: Seq, record: &[u8], intern: Intern<'_>) -> Decoded {
     let text = match core::str::from_utf8(record) {
         Ok(text) => text,
         Err(e) => return Decoded::Unreadable { problem: e.to_string() },
@@ -129,7 +136,7 @@ pub fn decode_failure(
         Ok((fields.read(0)?, fields.read(1)?, fields.read(2)?, fields.need(3)?.value()?))
     };
     let (failed_at, error, seq, item) = parts().map_err(|problem| problem.to_string())?;
-    match decode(seq, item.as_bytes(), &mut intern) {
+    match decode_with(seq, item.as_bytes(), &mut intern) {
         Decoded::Item(item) => Ok(FailureRecord { failed_at, error, item }),
         Decoded::Opaque { problem, item } => Err(problem
             .unwrap_or_else(|| format!("its item is of version {}, newer than {VERSION}", item.version))),
@@ -245,7 +252,7 @@ struct V1<'a> {
 }
 
 impl V1<'_> {
-    fn into_item(self, seq: Seq, mut intern: impl FnMut(&str) -> Arc<str>) -> Item {
+    fn into_item(self, seq: Seq, intern: Intern<'_>) -> Item {
         Item {
             idempotency_key: self.idempotency_key.map(|key| share(key, &self.id)),
             id: self.id,
@@ -337,7 +344,7 @@ impl<'a> Stored<'a> {
     }
 
     /// The head, and what may be shown if it happens to be readable.
-    fn into_item(self, seq: Seq, mut intern: impl FnMut(&str) -> Arc<str>) -> Item {
+    fn into_item(self, seq: Seq, intern: Intern<'_>) -> Item {
         let Self { text: _, head, shown } = self;
         let name = shown.find(4).and_then(|name| name.string().ok());
         let args = shown.find(5).and_then(|mut args| args.value().ok());

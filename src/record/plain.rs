@@ -133,11 +133,11 @@ mod tests {
     /// What a reader makes of it, as an item; `None` if it cannot be read.
     fn by_name(text: &str) -> Option<Item> {
         let stored = Stored::read(text).ok().filter(|stored| stored.head.version == VERSION)?;
-        Some(stored.v1().ok()?.into_item(Seq(7), |name| name.into()))
+        Some(stored.v1().ok()?.into_item(Seq(7), &mut |name| name.into()))
     }
 
     fn by_place(text: &str) -> Option<Item> {
-        read(text).map(|v1| v1.into_item(Seq(7), |name| name.into()))
+        read(text).map(|v1| v1.into_item(Seq(7), &mut |name| name.into()))
     }
 
     fn keys() -> impl Strategy<Value = Key> {
