@@ -18,6 +18,11 @@ const MAX_ROUNDS = 20
 const SLICE_MS = 12
 /** So many changes are not run in the turn in which they come, if nobody waits for them in it. */
 const LARGE = 500
+/**
+ * Of more than that, so many at most are run and published in one turn: what a live query makes of a row that is published
+ * costs more than all that is done here, and before that is compiled it costs several times as much.
+ */
+const PART = 100
 /** All overlays sort before what the app itself writes. */
 const CREATED_AT = new Date(0)
 
@@ -54,6 +59,8 @@ export class Fold implements CallListener, Pick<ConnectedView, 'shown'> {
   private isDrawing = false
   private isReleased = false
   private later: { promise: Promise<void>; resolve(): void } | undefined
+  /** More is to be run than one turn is given: it is published as far as it is run. */
+  private isInParts = false
   /** A task is to come that goes on. */
   private isPlanned = false
 
@@ -201,6 +208,7 @@ export class Fold implements CallListener, Pick<ConnectedView, 'shown'> {
   private draw(): void {
     if (this.isDrawing || this.isReleased || this.moved.size + this.leaving.length + this.dirty.size === 0) return
     this.isDrawing = true
+    this.isInParts ||= this.dirty.size > LARGE
     const unsee = seeCalls(this.surfaces.values(), this)
     let drawn: Drawn = { isDone: true, isUrgent: true }
     try {
@@ -208,7 +216,7 @@ export class Fold implements CallListener, Pick<ConnectedView, 'shown'> {
     } finally {
       unsee()
       // A restore that goes on later is published when it is complete, or too large for one turn.
-      for (const surface of this.surfaces.values()) surface.close(drawn.isDone || drawn.isUrgent)
+      for (const surface of this.surfaces.values()) surface.close(drawn.isDone || drawn.isUrgent || this.isInParts)
       this.isDrawing = false
     }
     for (const surface of [...this.surfaces.values()]) guarded(() => surface.show())
@@ -217,6 +225,7 @@ export class Fold implements CallListener, Pick<ConnectedView, 'shown'> {
 
   private drawAll(): Drawn {
     const until = performance.now() + SLICE_MS
+    let left = this.isInParts ? PART : Infinity
     let isUrgent = this.moved.size + this.leaving.length > 0
     // What is run can make more to do: a collection that starts with the first write to it brings its rows.
     for (let round = 0; round < MAX_ROUNDS; round += 1) {
@@ -224,8 +233,13 @@ export class Fold implements CallListener, Pick<ConnectedView, 'shown'> {
       this.moved.clear()
       for (const { overlay, isCommitted } of this.leaving.splice(0)) this.retire(overlay, isCommitted)
       for (const seed of inOrder(this.dirty)) {
-        if (!this.dirty.has(seed) || (canWait(seed) && performance.now() > until)) continue
-        isUrgent ||= !canWait(seed)
+        if (!this.dirty.has(seed)) continue
+        if (canWait(seed)) {
+          if (left === 0 || performance.now() > until) continue
+          left -= 1
+        } else {
+          isUrgent = true
+        }
         this.runFrom(seed)
       }
       if (this.moved.size + this.leaving.length > 0) continue
@@ -240,6 +254,7 @@ export class Fold implements CallListener, Pick<ConnectedView, 'shown'> {
 
   private plan(isDone: boolean): void {
     if (isDone) {
+      this.isInParts = false
       this.later?.resolve()
       this.later = undefined
       return
