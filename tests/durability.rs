@@ -5,7 +5,7 @@ mod common;
 
 use common::*;
 use outbox::{
-    CallId, Effect, Event, Outcome, Reason, Seq,
+    CallId, Effect, Event, Outcome, Place, Reason, Seq, ViewChange,
     storage::{StorageError, Write},
 };
 
@@ -232,6 +232,21 @@ fn an_unknown_commit_that_happened_is_a_success() {
     assert_eq!(world.stored(), ["a"]);
     assert_eq!(world.shown(0), ["a"]);
     assert_eq!(world.drain(), ["a"]);
+}
+
+#[test]
+fn r22_an_insert_in_doubt_that_is_found_moves_to_its_place_and_is_never_gone_from_the_list() {
+    const STORED: Place = Place::Stored(Seq(1));
+    let mut world = World::solo();
+    world.store_commits_then_unknown();
+    world.enqueue(0, "a", "a");
+    world.advance_ms(5_000);
+    let (mut moved, mut left) = (0, 0);
+    for effect in world.effects(0) {
+        moved += usize::from(matches!(effect, Effect::View(ViewChange::Moved { to, .. }) if *to == STORED));
+        left += usize::from(matches!(effect, Effect::View(ViewChange::Left { .. })));
+    }
+    assert_eq!((moved, left), (1, 0));
 }
 
 #[test]

@@ -219,11 +219,11 @@ impl Outbox {
         self.quarantined.remove(&seq);
         let item = Arc::make_mut(&mut shared);
         self.clamp(item);
-        self.claim_writing(seq, item, fx);
         if known && self.entries.get(seq).is_some_and(|entry| entry.item.id != item.id) {
             self.lost(seq, None, fx); // the store was made anew, and gave its place to another
             known = false;
         }
+        self.claim_writing(seq, item, fx);
         let acquired = Flags { must_ask: true, ..Flags::default() };
         if known {
             if self.entries.get(seq).is_some_and(|entry| entry.parked != parked) {
@@ -289,7 +289,7 @@ impl Outbox {
         let Some(writing) = self.take_writing(local) else { return };
         sometimes!(DoubtStored);
         self.slots.release(Place::Writing(local));
-        Self::view(fx, ViewChange::Left { place: Place::Writing(local), outcome: None });
+        Self::view(fx, ViewChange::Moved { from: Place::Writing(local), to: Place::Stored(seq) });
         let id = item.id.clone();
         Self::reply(fx, writing.call, Ok(Reply::Enqueued { id: id.clone(), seq }));
         for call in writing.removals {
