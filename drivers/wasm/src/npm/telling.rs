@@ -5,9 +5,9 @@
 //! each in a task of its own. No other change waits for that: one of an item that is held back brings that
 //! item forward.
 
-use alloc::vec::Vec;
+use alloc::{sync::Arc, vec::Vec};
 
-use outbox::{Place, ViewChange};
+use outbox::{Item, Place, Seq, ViewChange};
 
 /// So many changes are told in one task, but for those that cannot wait.
 const PART: usize = 1_000;
@@ -15,8 +15,8 @@ const PART: usize = 1_000;
 #[derive(Default)]
 pub(super) struct Telling {
     due: Vec<ViewChange>,
-    /// Items that storage had.
-    held: Vec<ViewChange>,
+    /// Items that storage had, in order.
+    held: Vec<(Seq, Arc<Item>)>,
 }
 
 impl Telling {
@@ -31,12 +31,18 @@ impl Telling {
 
     /// Something is to be told of the item at this place: the host must know it.
     pub(super) fn bring_forward(&mut self, place: Place) {
-        if matches!(place, Place::Writing(_)) {
-            return; // only what is stored is held back
+        let Place::Stored(seq) = place else { return }; // only what is stored is held back
+        if let Ok(at) = self.find(seq) {
+            let (_, item) = self.held.remove(at);
+            self.due.push(ViewChange::Set { place, item });
         }
-        let is_it = |held: &ViewChange| matches!(held, ViewChange::Set { place: at, .. } if *at == place);
-        while let Some(at) = self.held.iter().position(is_it) {
-            self.due.push(self.held.remove(at));
+    }
+
+    /// Where it is held back; else where it would be.
+    fn find(&self, seq: Seq) -> Result<usize, usize> {
+        match self.held.last() {
+            Some((last, _)) if *last < seq => Err(self.held.len()),
+            _ => self.held.binary_search_by_key(&seq, |(seq, _)| *seq),
         }
     }
 
@@ -48,17 +54,25 @@ impl Telling {
         }
         for change in due {
             match change {
-                ViewChange::Set { place: Place::Stored(_), .. } => self.held.push(change),
+                ViewChange::Set { place: Place::Stored(seq), item } => self.hold(seq, item),
                 change => self.add(change),
             }
         }
         core::mem::take(&mut self.due)
     }
 
+    /// What is said of an item last, is all that is to be said of it.
+    fn hold(&mut self, seq: Seq, item: Arc<Item>) {
+        match self.find(seq) {
+            Ok(at) => self.held[at].1 = item,
+            Err(at) => self.held.insert(at, (seq, item)),
+        }
+    }
+
     /// The next part of what is held back.
     pub(super) fn take_part(&mut self) -> Vec<ViewChange> {
-        let rest = self.held.split_off(self.held.len().min(PART));
-        core::mem::replace(&mut self.held, rest)
+        let part = self.held.drain(..self.held.len().min(PART));
+        part.map(|(seq, item)| ViewChange::Set { place: Place::Stored(seq), item }).collect()
     }
 
     /// Whether something is held back.
@@ -69,5 +83,114 @@ impl Telling {
     /// Nothing is told any more.
     pub(super) fn end(&mut self) {
         *self = Self::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use outbox::{ItemId, Json, Key, Timestamp};
+
+    use super::*;
+
+    const MANY: u64 = 2 * PART as u64 + 1;
+
+    fn item(id: u64) -> Arc<Item> {
+        Arc::new(Item {
+            id: ItemId::new(alloc::format!("{id}")).unwrap(),
+            seq: Some(Seq(id)),
+            mutator_name: "write".into(),
+            args: Json::null(),
+            key: Key::UNKNOWN,
+            idempotency_key: None,
+            created_at: Timestamp::ZERO,
+            retry_count: 0,
+            next_attempt_at: Timestamp::ZERO,
+            retry_after: None,
+            last_class: None,
+            last_error: None,
+            metadata: None,
+            claimed: false,
+            rewrites: 0,
+            barrier: false,
+            version: 1,
+        })
+    }
+
+    fn set(seq: u64) -> ViewChange {
+        ViewChange::Set { place: Place::Stored(Seq(seq)), item: item(seq) }
+    }
+
+    fn left(seq: u64) -> ViewChange {
+        ViewChange::Left { place: Place::Stored(Seq(seq)), outcome: None }
+    }
+
+    /// Many items, held back but for none.
+    fn loaded() -> Telling {
+        let mut telling = Telling::default();
+        (1..=MANY).for_each(|seq| telling.add(set(seq)));
+        assert_eq!(telling.take_due(), []);
+        telling
+    }
+
+    /// All parts that are still to come.
+    fn parts(mut telling: Telling) -> Vec<Vec<ViewChange>> {
+        core::iter::from_fn(|| telling.holds().then(|| telling.take_part())).collect()
+    }
+
+    #[test]
+    fn few_changes_are_told_at_once_in_their_order() {
+        let mut telling = Telling::default();
+        let changes = [set(2), set(1), left(2)];
+        changes.iter().for_each(|change| telling.add(change.clone()));
+        assert_eq!(telling.take_due(), changes);
+        assert!(!telling.holds());
+        assert_eq!(telling.take_due(), []);
+    }
+
+    #[test]
+    fn many_items_are_told_in_parts_each_once_and_in_order() {
+        let parts = parts(loaded());
+        assert_eq!(parts.iter().map(Vec::len).collect::<Vec<_>>(), [PART, PART, 1]);
+        assert_eq!(parts.concat(), (1..=MANY).map(set).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_is_written_or_moved_waits_for_no_part() {
+        let mut telling = Telling::default();
+        let writing = ViewChange::Set { place: Place::Writing(1), item: item(1) };
+        let moved = ViewChange::Moved { from: Place::Writing(1), to: Place::Stored(Seq(MANY)) };
+        telling.add(writing.clone());
+        (1..MANY).for_each(|seq| telling.add(set(seq)));
+        telling.add(moved.clone());
+        assert_eq!(telling.take_due(), [writing, moved]);
+        assert_eq!(parts(telling).concat().len(), MANY as usize - 1);
+    }
+
+    #[test]
+    fn a_change_of_an_item_that_is_held_back_brings_it_forward() {
+        let mut telling = loaded();
+        telling.add(left(MANY));
+        assert_eq!(telling.take_due(), [set(MANY), left(MANY)]);
+        telling.bring_forward(Place::Stored(Seq(7)));
+        telling.bring_forward(Place::Stored(Seq(7)));
+        assert_eq!(telling.take_due(), [set(7)], "once");
+        assert_eq!(parts(telling).concat().len(), MANY as usize - 2);
+    }
+
+    #[test]
+    fn an_item_that_is_loaded_again_meanwhile_is_told_once() {
+        let mut telling = loaded();
+        (1..=MANY).rev().for_each(|seq| telling.add(set(seq)));
+        assert_eq!(telling.take_due(), []);
+        assert_eq!(parts(telling).concat(), (1..=MANY).map(set).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn at_the_end_nothing_is_held() {
+        let mut telling = loaded();
+        telling.add(left(1));
+        telling.end();
+        assert!(!telling.holds());
+        assert_eq!(telling.take_due(), []);
     }
 }
