@@ -285,7 +285,8 @@ mod tests {
         let other_args = lie(|snapshot| {
             let (Contents::Full { rows, .. } | Contents::Part { rows, .. }) = &mut snapshot.contents;
             for row in rows {
-                row.record = String::from_utf8_lossy(&row.record).replace("value", "other").into_bytes();
+                let other = String::from_utf8_lossy(&row.record).replace("value", "other");
+                row.record = other.into_bytes().into();
             }
         });
         rang(other_args, "and shows");
