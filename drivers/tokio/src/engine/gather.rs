@@ -8,7 +8,8 @@
 
 use std::{
     hint,
-    sync::{Arc, PoisonError, atomic::Ordering},
+    sync::{Arc, LazyLock, PoisonError, atomic::Ordering},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -25,6 +26,11 @@ const ASLEEP: Duration = Duration::from_micros(200);
 
 /// With so many back it goes on: a commit costs them little more than their own rows do.
 const ENOUGH: u64 = 16;
+
+/// Whether those who come back need the very processor on which the thread waits for them. If not, it does
+/// not yield: that would cost one who is alone more than it spares.
+static ONE_PROCESSOR: LazyLock<bool> =
+    LazyLock::new(|| thread::available_parallelism().is_ok_and(|processors| processors.get() == 1));
 
 /// What the store's thread sleeps for, if it does.
 #[derive(Clone, Copy, Debug, Default)]
@@ -86,7 +92,11 @@ impl Engine {
                 let _ = self.sleep(Waits::Arrivals(awaited), Some(ASLEEP), |_| here());
                 return;
             }
-            hint::spin_loop();
+            if *ONE_PROCESSOR {
+                thread::yield_now();
+            } else {
+                hint::spin_loop();
+            }
         }
     }
 
