@@ -5,7 +5,10 @@
 mod common;
 
 use common::*;
-use outbox::{Effect, ViewChange, storage::StorageError};
+use outbox::{
+    CallId, Draft, Effect, Epoch, Input, Json, Outbox, Outcome, Place, Seq, Timestamp, ViewChange,
+    storage::{Committed, Contents, Row, Snapshot, StorageError, StoreId, WriteResult},
+};
 
 #[test]
 fn an_item_shows_in_the_calling_turn_as_being_written() {
@@ -118,4 +121,58 @@ fn a_rewrite_shows_its_new_args() {
     world.advance_ms(1_000);
     world.answer_hook(0, vec![("a", new_args("[1]"))]);
     assert_eq!(world.outbox(0).item(&item_id("a")).expect("shown").args, json("[1]"));
+}
+
+/// Two tabs gave one id: the other tab's item is known, and gone from storage, when ours is stored.
+#[test]
+fn r22_an_item_whose_namesake_is_gone_is_told_again_at_its_place() {
+    const NAMESAKE: &str = concat!(
+        r#"{"version":1,"id":"a","key":["k"],"mutatorName":"write","args":1,"#,
+        r#""createdAt":1,"retryCount":0,"nextAttemptAt":0}"#,
+    );
+    let mut outbox = Outbox::new(shared_config(), Timestamp::ZERO).unwrap();
+    let mut feed = |input| {
+        let mut effects = Vec::new();
+        outbox.handle(Timestamp::from_millis(1_000), input, &mut effects);
+        effects
+    };
+    let loaded = |op, epoch, rows| {
+        let contents = Contents::Full { rows, failures: Vec::new() };
+        let (store, through) = (StoreId(1), Seq(5));
+        let snapshot = Snapshot { store, epoch, change: 7, through, contents, paused: Vec::new() };
+        Input::Loaded { op, result: Ok(snapshot) }
+    };
+    let persist = |effects: &[Effect]| {
+        effects
+            .iter()
+            .find_map(|effect| if let Effect::Persist { op, .. } = effect { Some(*op) } else { None })
+    };
+    let effects = feed(Input::Elected);
+    let Some(Effect::Acquire { op }) = effects.iter().find(|effect| matches!(effect, Effect::Acquire { .. }))
+    else {
+        panic!("{effects:?}")
+    };
+    feed(loaded(*op, Epoch(1), Vec::new()));
+    let draft = Draft::new(item_id("a"), "write", Json::from_text("1").unwrap());
+    let effects = feed(Input::Enqueue { call: CallId(1), draft });
+    let op = persist(&effects).expect("it is written, and claimed with it");
+
+    let effects = feed(Input::Persisted { op, result: Err(StorageError::Fenced) });
+    let read =
+        effects.iter().find_map(|effect| if let Effect::Load { op, .. } = effect { Some(*op) } else { None });
+    let namesake = Row { seq: Seq(5), record: NAMESAKE.as_bytes().to_vec().into() };
+    let effects = feed(loaded(read.expect("it reads who leads"), Epoch(2), vec![namesake]));
+    let op = persist(&effects).expect("it is written again, unclaimed");
+
+    let results = vec![WriteResult::Inserted(Seq(9))];
+    let effects = feed(Input::Persisted { op, result: Ok(Committed { results, change: 9 }) });
+    let views: Vec<&ViewChange> = effects
+        .iter()
+        .filter_map(|effect| if let Effect::View(change) = effect { Some(change) } else { None })
+        .collect();
+    let (from, to) = (Place::Writing(0), Place::Stored(Seq(9)));
+    let [left, moved, ViewChange::Set { place, item }] = &views[..] else { panic!("{views:?}") };
+    assert_eq!(**left, ViewChange::Left { place: Place::Stored(Seq(5)), outcome: Some(Outcome::Gone) });
+    assert_eq!(**moved, ViewChange::Moved { from, to });
+    assert_eq!((*place, item.id.as_str()), (to, "a"));
 }

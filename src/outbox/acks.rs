@@ -1,6 +1,6 @@
 //! What the answer to a transaction means, and what a failed one leads to (R4, R5).
 
-use alloc::vec::Vec;
+use alloc::{sync::Arc, vec::Vec};
 
 use super::{
     Effects, Known, Outbox,
@@ -249,7 +249,8 @@ impl Outbox {
         let id = writing.item.id.clone();
         // Storage had the place and the id to give: what was known to have them is gone.
         let at_place = self.entries.contains(seq).then_some(seq);
-        for gone in at_place.into_iter().chain(self.seq_of(&id)) {
+        let namesake = self.seq_of(&id);
+        for gone in at_place.into_iter().chain(namesake) {
             self.lost(gone, None, fx);
         }
         self.advance_through(seq);
@@ -260,6 +261,12 @@ impl Outbox {
         Self::reply(fx, writing.call, Ok(Reply::Enqueued { id: id.clone(), seq }));
         self.slots.rename(from, to);
         self.add_entry(seq, writing.item, fx);
+        if namesake.is_some()
+            && let Some(entry) = self.entries.get(seq)
+        {
+            // Who lists items by id knew but one of the two, and has heard that it is gone.
+            Self::view(fx, ViewChange::Set { place: to, item: Arc::clone(&entry.item) });
+        }
         let waits = matches!(self.entries.get(seq), Some(entry) if entry.stage == Stage::Waiting);
         if writing.born_claimed.is_some() && self.is_leading() && writing.removals.is_empty() && waits {
             let attempt = 1;
