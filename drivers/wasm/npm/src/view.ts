@@ -131,10 +131,13 @@ export class PendingList {
     })
   }
 
+  /** What is at the place, unless another item of its id has been told since: another tab may have stored that. */
   private take(place: CorePlace): Entry | undefined {
-    const id = this.ids.get(placeKey(place))
-    this.ids.delete(placeKey(place))
-    return id === undefined ? undefined : this.entries.get(id)
+    const at = placeKey(place)
+    const id = this.ids.get(at)
+    this.ids.delete(at)
+    const entry = id === undefined ? undefined : this.entries.get(id)
+    return entry?.place !== undefined && placeKey(entry.place) === at ? entry : undefined
   }
 
   private set(entry: Entry, replay: boolean): void {

@@ -77,3 +77,21 @@ test('a second core tells again what is there; what it does not tell is gone', (
   list.clear()
   expect(ids(list)).toBe('')
 })
+
+test('two tabs gave one id: ours leaves the list of what is written, the other stays where it is stored', () => {
+  const list = listOf()
+  list.apply({ set: { place: writing(0), item: item('a') } })
+  list.apply({ set: { place: stored(1), item: item('a') } })
+  list.apply({ left: { place: writing(0), outcome: null } })
+  expect(ids(list)).toBe('a1')
+})
+
+test('two tabs gave one id: the other is gone when ours is stored', () => {
+  const list = listOf()
+  list.apply({ set: { place: writing(0), item: item('a') } })
+  list.apply({ set: { place: stored(5), item: item('a') } })
+  list.apply({ left: { place: stored(5), outcome: null } })
+  list.apply({ moved: { from: writing(0), to: stored(9) } })
+  list.apply({ set: { place: stored(9), item: item('a') } })
+  expect(ids(list)).toBe('a9')
+})
