@@ -19,8 +19,8 @@ const SLICE_MS = 12
 /** So many changes are not run in the turn in which they come, if nobody waits for them in it. */
 const LARGE = 500
 /**
- * Of more than that, so many at most are run and published in one turn: what a live query makes of a row that is published
- * costs more than all that is done here, and before that is compiled it costs several times as much.
+ * Of more than that, so many items at most are run in one turn: what a live query makes of a row that is published costs
+ * more than all that is done here, and before that is compiled it costs several times as much.
  */
 const PART = 100
 /** All overlays sort before what the app itself writes. */
@@ -59,7 +59,7 @@ export class Fold implements CallListener, Pick<ConnectedView, 'shown'> {
   private isDrawing = false
   private isReleased = false
   private later: { promise: Promise<void>; resolve(): void } | undefined
-  /** More is to be run than one turn is given: it is published as far as it is run. */
+  /** More is to be run than one turn is given. */
   private isInParts = false
   /** A task is to come that goes on. */
   private isPlanned = false
@@ -75,6 +75,7 @@ export class Fold implements CallListener, Pick<ConnectedView, 'shown'> {
 
   /** One batch of changes of the pending items. */
   take(changes: readonly ViewChange[]): void {
+    this.runCommitted(changes)
     for (const change of changes) {
       if (change.kind === 'set') this.set(change)
       else this.leave(change)
@@ -196,6 +197,18 @@ export class Fold implements CallListener, Pick<ConnectedView, 'shown'> {
     })
   }
 
+  /** Those that are committed before they were run: collections without a server keep what they write. */
+  private runCommitted(changes: readonly ViewChange[]): void {
+    if (this.isDrawing) return
+    const late = changes.flatMap((change) => {
+      const overlay = this.overlays.get(change.item.id)
+      const isLate = change.kind === 'left' && change.outcome?.kind === 'committed' && overlay?.isShown === false
+      return isLate && this.dirty.has(overlay) ? [overlay] : []
+    })
+    // Published together with their leaving.
+    this.whileSeen(() => { for (const overlay of late) if (this.dirty.has(overlay)) this.runFrom(overlay) })
+  }
+
   /** An item has got its seq. Its transaction moves with it, unless others come between: then it is made again. */
   private move(overlay: Overlay): void {
     const [oldest] = this.writing
@@ -204,28 +217,36 @@ export class Fold implements CallListener, Pick<ConnectedView, 'shown'> {
     else this.moved.add(overlay)
   }
 
-  /** Does all that is to be done, and publishes it once per collection. */
-  private draw(): void {
+  /** Does all that is to be done, and publishes it once per collection. Of a large restore a part, in a task of its own. */
+  private draw(hasOwnTask = false): void {
     if (this.isDrawing || this.isReleased || this.moved.size + this.leaving.length + this.dirty.size === 0) return
-    this.isDrawing = true
     this.isInParts ||= this.dirty.size > LARGE
-    const unsee = seeCalls(this.surfaces.values(), this)
     let drawn: Drawn = { isDone: true, isUrgent: true }
     try {
-      drawn = this.drawAll()
+      this.whileSeen(() => { drawn = this.drawAll(!this.isInParts ? Infinity : hasOwnTask ? PART : 0) })
     } finally {
-      unsee()
       // A restore that goes on later is published when it is complete, or too large for one turn.
-      for (const surface of this.surfaces.values()) surface.close(drawn.isDone || drawn.isUrgent || this.isInParts)
-      this.isDrawing = false
+      for (const surface of this.surfaces.values()) surface.close(drawn.isDone || drawn.isUrgent)
     }
     for (const surface of [...this.surfaces.values()]) guarded(() => surface.show())
     this.plan(drawn.isDone)
   }
 
-  private drawAll(): Drawn {
+  /** What is run meanwhile is seen to be ours, and none of it makes us begin again. */
+  private whileSeen(work: () => void): void {
+    this.isDrawing = true
+    const unsee = seeCalls(this.surfaces.values(), this)
+    try {
+      work()
+    } finally {
+      unsee()
+      this.isDrawing = false
+    }
+  }
+
+  /** `left`: how many that can wait are run. */
+  private drawAll(left: number): Drawn {
     const until = performance.now() + SLICE_MS
-    let left = this.isInParts ? PART : Infinity
     let isUrgent = this.moved.size + this.leaving.length > 0
     // What is run can make more to do: a collection that starts with the first write to it brings its rows.
     for (let round = 0; round < MAX_ROUNDS; round += 1) {
@@ -268,7 +289,7 @@ export class Fold implements CallListener, Pick<ConnectedView, 'shown'> {
     this.isPlanned = true
     inNextTask(() => {
       this.isPlanned = false
-      this.draw()
+      this.draw(true)
     })
   }
 

@@ -57,7 +57,7 @@ type Drawn = unknown
 const DELETED = Symbol('deleted')
 
 /** So many rows are published in one turn, unless all of them must be: more would block the page. */
-const MOST_ROWS = 500
+const MOST_ROWS = 100
 
 /** Replaces a method of an object by another that is given the one before; the returned function puts that back. */
 function wrap<T extends object, N extends keyof T>(target: T, name: N, around: (before: T[N]) => T[N]): () => void {
