@@ -1,10 +1,10 @@
 //! Keeps the threads of wasm-bindgen's test server busy, so that no connection of a browser waits for one.
 //!
-//! That server (`tiny_http` 0.12, `TaskPool::spawn`) starts with four threads, gives each connection one
-//! until it is closed, and starts another where none is idle. A thread that was woken counts as idle
-//! until it runs: of more than three connections that are opened at once, one can be left to nobody. A
-//! browser opens up to six for the modules of a page, waits five minutes for such a one, and gives up.
-//! While connections of ours hold the first threads, none is idle.
+//! That server (`tiny_http` 0.12, `TaskPool::spawn`) starts with four threads, gives each connection
+//! one until it is closed, and starts another where none is idle. A thread that was woken counts as
+//! idle until it runs: of more connections than idle threads, opened at once, one can be left to
+//! nobody. A browser opens up to six for the modules of a page, waits five minutes for such a one, and
+//! gives up. While connections of ours hold the first threads, none is idle when a page is loaded.
 
 use std::{
     io::{self, Read, Write},

@@ -72,7 +72,11 @@ impl Telling {
     /// The next part of what is held back.
     pub(super) fn take_part(&mut self) -> Vec<ViewChange> {
         let part = self.held.drain(..self.held.len().min(PART));
-        part.map(|(seq, item)| ViewChange::Set { place: Place::Stored(seq), item }).collect()
+        let part = part.map(|(seq, item)| ViewChange::Set { place: Place::Stored(seq), item }).collect();
+        if self.held.is_empty() {
+            self.held = Vec::new(); // a large load is rare: its memory is not kept
+        }
+        part
     }
 
     /// Whether something is held back.
