@@ -205,6 +205,7 @@ export class Fold implements CallListener, Pick<ConnectedView, 'shown'> {
       const isLate = change.kind === 'left' && change.outcome?.kind === 'committed' && overlay?.isShown === false
       return isLate && this.dirty.has(overlay) ? [overlay] : []
     })
+    if (late.length === 0) return
     // Published together with their leaving.
     this.whileSeen(() => { for (const overlay of late) if (this.dirty.has(overlay)) this.runFrom(overlay) })
   }
@@ -226,7 +227,8 @@ export class Fold implements CallListener, Pick<ConnectedView, 'shown'> {
       this.whileSeen(() => { drawn = this.drawAll(!this.isInParts ? Infinity : hasOwnTask ? PART : 0) })
     } finally {
       // A restore that goes on later is published when it is complete, or too large for one turn.
-      for (const surface of this.surfaces.values()) surface.close(drawn.isDone || drawn.isUrgent)
+      const most = this.isInParts ? PART : LARGE
+      for (const surface of this.surfaces.values()) surface.close(drawn.isDone || drawn.isUrgent, most)
     }
     for (const surface of [...this.surfaces.values()]) guarded(() => surface.show())
     this.plan(drawn.isDone)

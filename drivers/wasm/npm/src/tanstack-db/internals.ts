@@ -56,9 +56,6 @@ interface InnerCollection extends DbCollection {
 type Drawn = unknown
 const DELETED = Symbol('deleted')
 
-/** So many rows are published in one turn, unless all of them must be: more would block the page. */
-const MOST_ROWS = 100
-
 /** Replaces a method of an object by another that is given the one before; the returned function puts that back. */
 function wrap<T extends object, N extends keyof T>(target: T, name: N, around: (before: T[N]) => T[N]): () => void {
   const own = Object.getOwnPropertyDescriptor(target, name)
@@ -184,10 +181,10 @@ class InnerSurface extends Surface {
     return holds(this.state, key)
   }
 
-  close(isDone: boolean): void {
+  close(isDone: boolean, most: number): void {
     if (!this.isOpen) return
     this.isOpen = false
-    this.isDue ||= isDone || this.published.size >= MOST_ROWS
+    this.isDue ||= isDone || this.published.size >= most
     this.drawn = new Map()
     for (const tx of this.others) {
       if (isActive(tx)) for (const { key } of tx.mutations) if (this.published.has(key)) this.draw(key, tx)

@@ -47,8 +47,8 @@ export abstract class Surface {
   abstract after(overlay: Overlay, row: Row): void
   /** The base has accepted a change of the row, and cannot show it yet. */
   abstract isHeld(key: Key): boolean
-  /** Ends the batch. `isDone: false`: it goes on later, and what is small enough for one turn is not to be seen before. */
-  abstract close(isDone: boolean): void
+  /** Ends the batch. `isDone: false`: it goes on later, and fewer than `most` rows are not to be seen before. */
+  abstract close(isDone: boolean, most: number): void
   /** Publishes what a closed batch has changed. */
   abstract show(): void
   /** Lets go of the collection. */
