@@ -252,29 +252,28 @@ impl Outbox {
 
     /// The item of a row, and why it is held back; else why nothing can be read of it (R24).
     fn read(&self, row: &mut Row, decides: bool) -> Result<(Arc<Item>, Option<ParkReason>), String> {
-        if let Some(mut ahead) = row.record.take_item() {
-            let item = Arc::make_mut(&mut ahead);
-            item.seq = Some(row.seq);
-            if let Some(name) = self.names.get(&item.mutator_name) {
-                item.mutator_name = Arc::clone(name);
+        let item = match row.record.take_item() {
+            Some(mut ahead) => {
+                let item = Arc::make_mut(&mut ahead);
+                item.seq = Some(row.seq);
+                if let Some(name) = self.names.get(&item.mutator_name) {
+                    item.mutator_name = Arc::clone(name);
+                }
+                ahead
             }
-            let parked = self.why_parked(item, decides);
-            return Ok((ahead, parked));
-        }
-        let (item, parked) =
-            match record::decode(row.seq, &row.record, |name| Self::intern(&self.names, name)) {
-                Decoded::Item(item) => {
-                    let parked = self.why_parked(&item, decides);
-                    (item, parked)
-                }
-                Decoded::Opaque { item, problem: None } => {
+            None => match record::decode(row.seq, &row.record, |name| Self::intern(&self.names, name)) {
+                Decoded::Item(item) => Arc::new(item),
+                Decoded::Opaque { item, problem } => {
                     let version = item.version;
-                    (item, Some(ParkReason::NewerVersion { version }))
+                    let parked =
+                        problem.map_or(ParkReason::NewerVersion { version }, |_| ParkReason::Unreadable);
+                    return Ok((Arc::new(item), Some(parked)));
                 }
-                Decoded::Opaque { item, problem: Some(_) } => (item, Some(ParkReason::Unreadable)),
                 Decoded::Unreadable { problem } => return Err(problem),
-            };
-        Ok((Arc::new(item), parked))
+            },
+        };
+        let parked = self.why_parked(&item, decides);
+        Ok((item, parked))
     }
 
     /// An insert of ours that was in doubt turns out to be stored (R4).
