@@ -3,16 +3,21 @@
 //! `raw` is the least that any durable queue on SQLite does: one thread, prepared inserts into a table of the
 //! same shape, WAL, `synchronous=FULL`. All files lie in the system's folder for temporary files.
 //!
+//! A disk is fast in one second and slow in the next: `raw` and the executor take turns of a tenth of a second,
+//! and the medians of their turns are set beside each other. Each turn has a new file, whose log is as long as
+//! it gets before the clock starts, so that some ten thousand rows are stored, not a million.
+//!
 //! Two things favour `raw`: its log is moved into the file half as often (after SQLite's 1,000 pages, the
 //! store's 512 being what its reserve for a full disk covers), and its items are records before its clock
 //! starts. It also needs one processor, and the executor two: beside other work the ratio says little.
+
+#![expect(clippy::print_stdout, reason = "the figures are read by xtask")]
 
 use std::{
     hint::black_box,
     time::{Duration, Instant},
 };
 
-use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput};
 use outbox::{Item, Json, Mutator, record};
 use outbox_bench::{MUTATOR, item, item_in};
 use outbox_tokio::{Attempt, EnqueueOptions, Executor, Handle, MutatorError};
@@ -22,56 +27,86 @@ use tokio::{runtime::Runtime, task::JoinSet};
 
 /// Concurrent enqueuers, and rows of a raw transaction.
 const ENQUEUERS: u64 = 64;
+/// How often `raw` and the executor take turns.
+const TURNS: usize = 41;
+/// How long a turn takes, about.
+const TURN: Duration = Duration::from_millis(100);
+/// Transactions before it: with these a log has been moved into its file, and no longer grows.
+const WARM_UP: u32 = 400;
 /// Items of a drain, and the lanes that they are spread over.
 const DRAINED: u64 = 10_000;
 const DRAIN_LANES: u64 = 1_000;
+/// How often they are drained.
+const DRAINS: usize = 11;
 /// The reason that holds back what is enqueued.
 const HELD: &str = "bench";
 
 fn main() {
-    let mut criterion = Criterion::default()
-        .sample_size(20)
-        .warm_up_time(Duration::from_secs(1))
-        .measurement_time(Duration::from_secs(4))
-        .configure_from_args();
     let runtime = Runtime::new().expect("a runtime can be started");
     for rows in [ENQUEUERS, 1] {
-        raw(&mut criterion, rows);
-        enqueue(&mut criterion, &runtime, rows);
+        let turns: Vec<_> = (0..TURNS)
+            .map(|_| {
+                let (mut raw, mut executor) = (Raw::new(rows), Enqueuers::new(&runtime, rows));
+                (turn(|count| raw.run(count)), turn(|count| executor.run(count)))
+            })
+            .collect();
+        figure(&format!("raw/{rows}"), turns.iter().map(|turn| turn.0));
+        figure(&format!("executor/{rows}"), turns.iter().map(|turn| turn.1));
     }
     for max_concurrency in [4, 64] {
-        drain(&mut criterion, &runtime, max_concurrency);
+        let drains = (0..DRAINS).map(|_| runtime.block_on(drain_once(max_concurrency)));
+        figure(&format!("drain/{max_concurrency}"), drains);
     }
-    criterion.final_summary();
+}
+
+/// Prints the median, in nanoseconds.
+fn figure(name: &str, took: impl Iterator<Item = Duration>) {
+    let mut took: Vec<_> = took.collect();
+    took.sort_unstable();
+    println!("figure {name} {}", took[took.len() / 2].as_nanos());
+}
+
+/// What one of so many takes that fill a turn.
+fn turn(mut run: impl FnMut(u32) -> Duration) -> Duration {
+    let warm = run(WARM_UP) / WARM_UP;
+    let count = TURN.as_nanos() / warm.as_nanos().max(1);
+    let count = u32::try_from(count).unwrap_or(u32::MAX).max(1);
+    run(count) / count
 }
 
 /// Transactions of so many rows, one after another.
-fn raw(criterion: &mut Criterion, rows: u64) {
-    let folder = folder();
-    let mut connection = Connection::open(folder.path().join("raw.db")).expect("the file can be opened");
-    connection
-        .execute_batch(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
-             CREATE TABLE items
-                 (seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, record TEXT NOT NULL);",
-        )
-        .expect("the table can be made");
-    let mut stored = 0;
-    let mut group = criterion.benchmark_group("raw");
-    group.throughput(Throughput::Elements(rows));
-    group.bench_function(BenchmarkId::from_parameter(rows), |bencher| {
-        bencher.iter_custom(|count| {
-            let items: Vec<_> = (stored + 1..=stored + count * rows).map(item).collect();
-            stored += count * rows;
-            let records: Vec<_> = items.iter().map(|item| (item.id.as_str(), record::encode(item))).collect();
-            let start = Instant::now();
-            for batch in records.chunks(rows as usize) {
-                commit(&mut connection, batch).expect("the rows can be stored");
-            }
-            start.elapsed()
-        });
-    });
-    group.finish();
+struct Raw {
+    _folder: TempDir,
+    connection: Connection,
+    rows: u64,
+    stored: u64,
+}
+
+impl Raw {
+    fn new(rows: u64) -> Self {
+        let folder = folder();
+        let connection = Connection::open(folder.path().join("raw.db")).expect("the file can be opened");
+        connection
+            .execute_batch(
+                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+                 CREATE TABLE items
+                     (seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, record TEXT NOT NULL);",
+            )
+            .expect("the table can be made");
+        Self { _folder: folder, connection, rows, stored: 0 }
+    }
+
+    fn run(&mut self, count: u32) -> Duration {
+        let end = self.stored + u64::from(count) * self.rows;
+        let items: Vec<_> = (self.stored + 1..=end).map(item).collect();
+        self.stored = end;
+        let records: Vec<_> = items.iter().map(|item| (item.id.as_str(), record::encode(item))).collect();
+        let start = Instant::now();
+        for batch in records.chunks(self.rows as usize) {
+            commit(&mut self.connection, batch).expect("the rows can be stored");
+        }
+        start.elapsed()
+    }
 }
 
 fn commit(connection: &mut Connection, batch: &[(&str, std::sync::Arc<str>)]) -> rusqlite::Result<()> {
@@ -86,51 +121,46 @@ fn commit(connection: &mut Connection, batch: &[(&str, std::sync::Arc<str>)]) ->
 }
 
 /// So many tasks that each wait for one enqueue after another; nothing is sent meanwhile.
-fn enqueue(criterion: &mut Criterion, runtime: &Runtime, enqueuers: u64) {
-    let folder = folder();
-    let executor = runtime.block_on(held(&folder, 4));
-    let mut enqueued = 0;
-    let mut group = criterion.benchmark_group("executor");
-    group.throughput(Throughput::Elements(enqueuers));
-    group.bench_function(BenchmarkId::from_parameter(enqueuers), |bencher| {
-        bencher.iter_custom(|count| {
-            let items: Vec<_> = (enqueued + 1..=enqueued + count * enqueuers).map(item).collect();
-            enqueued += count * enqueuers;
-            runtime.block_on(async {
-                let start = Instant::now();
-                fill(&executor, &items, enqueuers).await;
-                start.elapsed()
-            })
-        });
-    });
-    group.finish();
-    runtime.block_on(stop(&executor));
+struct Enqueuers<'a> {
+    _folder: TempDir,
+    runtime: &'a Runtime,
+    executor: Executor,
+    enqueuers: u64,
+    enqueued: u64,
+}
+
+impl<'a> Enqueuers<'a> {
+    fn new(runtime: &'a Runtime, enqueuers: u64) -> Self {
+        let folder = folder();
+        let executor = runtime.block_on(held(&folder, 4));
+        Self { _folder: folder, runtime, executor, enqueuers, enqueued: 0 }
+    }
+
+    fn run(&mut self, count: u32) -> Duration {
+        let end = self.enqueued + u64::from(count) * self.enqueuers;
+        let items: Vec<_> = (self.enqueued + 1..=end).map(item).collect();
+        self.enqueued = end;
+        let shares = dealt(&items, self.enqueuers);
+        self.runtime.block_on(async {
+            let start = Instant::now();
+            let _handles = fill(&self.executor, shares).await;
+            start.elapsed()
+        })
+    }
+}
+
+impl Drop for Enqueuers<'_> {
+    fn drop(&mut self) {
+        self.runtime.block_on(stop(&self.executor));
+    }
 }
 
 /// From 10,000 stored items to none, with a mutator that does nothing.
-fn drain(criterion: &mut Criterion, runtime: &Runtime, max_concurrency: u32) {
-    let mut group = criterion.benchmark_group("drain");
-    group.sample_size(10).sampling_mode(SamplingMode::Flat);
-    group.throughput(Throughput::Elements(DRAINED));
-    group.bench_function(BenchmarkId::from_parameter(max_concurrency), |bencher| {
-        bencher.iter_custom(|count| {
-            runtime.block_on(async {
-                let mut took = Duration::ZERO;
-                for _ in 0..count {
-                    took += drain_once(max_concurrency).await;
-                }
-                took
-            })
-        });
-    });
-    group.finish();
-}
-
 async fn drain_once(max_concurrency: u32) -> Duration {
     let folder = folder();
     let executor = held(&folder, max_concurrency).await;
     let items: Vec<_> = (1..=DRAINED).map(|n| item_in(n, &format!("lane-{}", n % DRAIN_LANES))).collect();
-    let handles = fill(&executor, &items, ENQUEUERS).await;
+    let handles = fill(&executor, dealt(&items, ENQUEUERS)).await;
     let start = Instant::now();
     executor.resume(HELD).await.expect("the executor runs");
     for handle in handles {
@@ -160,13 +190,17 @@ async fn held(folder: &TempDir, max_concurrency: u32) -> Executor {
     executor
 }
 
-/// Enqueues `items`, dealt out to so many tasks that each wait for one enqueue after another: their ids come
-/// in about their order, as those that the executor makes do. A transaction of ids from all over the index
-/// would write a page for each.
-async fn fill(executor: &Executor, items: &[Item], tasks: u64) -> Vec<Handle> {
+/// `items` dealt out to so many tasks: their ids come in about their order, as those that the executor makes
+/// do. A transaction of ids from all over the index would write a page for each.
+fn dealt(items: &[Item], tasks: u64) -> Vec<Vec<Item>> {
+    let tasks = tasks as usize;
+    (0..tasks).map(|first| items.iter().skip(first).step_by(tasks).cloned().collect()).collect()
+}
+
+/// Each share is a task's, which waits for one enqueue after another.
+async fn fill(executor: &Executor, shares: Vec<Vec<Item>>) -> Vec<Handle> {
     let mut filling = JoinSet::new();
-    for first in 0..tasks as usize {
-        let share: Vec<Item> = items.iter().skip(first).step_by(tasks as usize).cloned().collect();
+    for share in shares {
         let executor = executor.clone();
         filling.spawn(async move {
             let mut handles = Vec::with_capacity(share.len());

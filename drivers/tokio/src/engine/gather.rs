@@ -7,10 +7,8 @@
 //! runs, and share the next.
 
 use std::{
-    hint,
-    sync::{Arc, LazyLock, PoisonError, atomic::Ordering},
-    thread,
-    time::{Duration, Instant},
+    sync::{Arc, PoisonError, atomic::Ordering},
+    time::Duration,
 };
 
 use outbox::Input;
@@ -18,19 +16,12 @@ use outbox::Input;
 use super::{Engine, Running, State, later::Later, store_thread::Request};
 use crate::mutators::Mutators;
 
-/// How long the thread stays awake for those who come back. It spares one who is alone that the thread is
-/// woken, and costs no more than this for each transaction.
-const AWAKE: Duration = Duration::from_micros(50);
-/// How long it then sleeps for the rest of them. With what it holds up meanwhile it goes on after that.
-const ASLEEP: Duration = Duration::from_micros(200);
+/// How long the thread waits for those who come back; with what it holds up meanwhile it goes on after that.
+/// It sleeps: awake it would be in their way, on few processors, and one who is alone would wait longer.
+const PATIENCE: Duration = Duration::from_micros(200);
 
 /// With so many back it goes on: a commit costs them little more than their own rows do.
-const ENOUGH: u64 = 16;
-
-/// Whether those who come back need the very processor on which the thread waits for them. If not, it does
-/// not yield: that would cost one who is alone more than it spares.
-static ONE_PROCESSOR: LazyLock<bool> =
-    LazyLock::new(|| thread::available_parallelism().is_ok_and(|processors| processors.get() == 1));
+const ENOUGH: u64 = 64;
 
 /// What the store's thread sleeps for, if it does.
 #[derive(Clone, Copy, Debug, Default)]
@@ -86,18 +77,7 @@ impl Engine {
         let awaited = taken + woken.min(ENOUGH);
         self.hand_on(later);
         let here = || self.arrivals.load(Ordering::Relaxed) >= awaited;
-        let start = Instant::now();
-        while !here() {
-            if start.elapsed() > AWAKE {
-                let _ = self.sleep(Waits::Arrivals(awaited), Some(ASLEEP), |_| here());
-                return;
-            }
-            if *ONE_PROCESSOR {
-                thread::yield_now();
-            } else {
-                hint::spin_loop();
-            }
-        }
+        let _ = self.sleep(Waits::Arrivals(awaited), Some(PATIENCE), |_| here());
     }
 
     /// Sees to it that what is left for after the lock is done. This thread is none of the runtime's: each
