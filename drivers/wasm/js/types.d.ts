@@ -75,6 +75,8 @@ export interface LeaderCallbacks {
   deposed(): void;
   /** Who leads, as far as it can be told. */
   holder(replica: string | undefined): void;
+  /** No election is possible here: leases over the channel decide instead, or it leads alone. */
+  refused(): void;
 }
 
 export interface ChannelPort {

@@ -78,11 +78,15 @@ export class WebLocksElection {
       this.#on?.elected();
       return held;
     };
-    navigator.locks.request(this.#lock, options ?? { signal: waiting.signal }, granted).catch(() => {
+    navigator.locks.request(this.#lock, options ?? { signal: waiting.signal }, granted).catch((error) => {
       if (!isMine) return;
-      // It was stolen, or the browser refuses it.
       isMine = false;
-      if (!isHeld) return;
+      if (!isHeld) {
+        // A page that may store nothing may not lock either: sandboxed, or its site's data are blocked.
+        if (error.name === 'SecurityError') this.#on?.refused();
+        return;
+      }
+      // It was stolen.
       this.#on?.deposed();
       this.#queue();
       void this.#tellHolder();

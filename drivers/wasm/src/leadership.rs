@@ -1,7 +1,7 @@
 //! `Leadership`: who leads (R26): by a port, by leases over the channel, or nobody else is there.
 
 use alloc::{boxed::Box, rc::Weak, string::String, vec::Vec};
-use core::cell::RefCell;
+use core::cell::{OnceCell, RefCell};
 
 use js_sys::Object;
 use outbox::{
@@ -13,7 +13,7 @@ use wasm_bindgen::prelude::*;
 use crate::{
     channel::Message,
     clock::{Alarm, Clock},
-    engine::Engine,
+    engine::{Engine, with},
 };
 
 #[wasm_bindgen]
@@ -38,6 +38,8 @@ extern "C" {
     fn set_deposed(this: &Callbacks, deposed: &JsValue);
     #[wasm_bindgen(method, setter, structural)]
     fn set_holder(this: &Callbacks, holder: &JsValue);
+    #[wasm_bindgen(method, setter, structural)]
+    fn set_refused(this: &Callbacks, refused: &JsValue);
 }
 
 /// How it is decided who leads.
@@ -63,9 +65,12 @@ pub(crate) struct Queue {
     name: String,
     replica: String,
     callbacks: Callbacks,
+    /// What decides since the host has refused.
+    instead: OnceCell<Box<Leadership>>,
     _elected: Closure<dyn Fn()>,
     _deposed: Closure<dyn Fn()>,
     _holder: Closure<dyn Fn(JsValue)>,
+    _refused: Closure<dyn Fn()>,
 }
 
 /// The core's election, over the channel.
@@ -84,8 +89,26 @@ impl Leadership {
         }
     }
 
-    pub(crate) fn start(&self, engine: &Engine) {
+    /// What decides: this, unless the host has refused it.
+    fn in_force(&self) -> &Self {
         match self {
+            Self::Port(queue) => queue.instead.get().map_or(self, |instead| instead),
+            Self::Leases(_) | Self::Alone => self,
+        }
+    }
+
+    /// The host refuses its election: it is decided as where there is none.
+    fn refused(&self, engine: &Engine) {
+        let Self::Port(queue) = self else { return };
+        let leases = || Leases::new(&queue.replica, engine.clock(), &engine.weak());
+        let instead = if engine.has_channel() { Self::Leases(Box::new(leases())) } else { Self::Alone };
+        if queue.instead.set(Box::new(instead)).is_ok() {
+            self.start(engine);
+        }
+    }
+
+    pub(crate) fn start(&self, engine: &Engine) {
+        match self.in_force() {
             Self::Port(queue) => told(queue.port.start(&queue.name, &queue.replica, &queue.callbacks)),
             Self::Leases(leases) => leases.step(engine, ElectionInput::Started),
             Self::Alone => engine.feed(Input::Elected),
@@ -94,7 +117,7 @@ impl Leadership {
 
     /// Releases it, and queues again (R27).
     pub(crate) fn resign(&self, engine: &Engine) {
-        match self {
+        match self.in_force() {
             Self::Port(queue) => told(queue.port.resign()),
             Self::Leases(leases) => leases.step(engine, ElectionInput::Resign),
             Self::Alone => engine.feed(Input::Elected),
@@ -103,14 +126,14 @@ impl Leadership {
 
     /// A lease needs no stealing: it runs out.
     pub(crate) fn steal(&self, holder: &str) {
-        if let Self::Port(queue) = self {
+        if let Self::Port(queue) = self.in_force() {
             told(queue.port.steal(holder));
         }
     }
 
     /// Gives it up before the page is frozen, so that another can lead; who is alone keeps it.
     pub(crate) fn leave(&self, engine: &Engine) {
-        match self {
+        match self.in_force() {
             Self::Port(queue) => {
                 told(queue.port.stop());
                 engine.feed(Input::Deposed);
@@ -122,14 +145,14 @@ impl Leadership {
 
     /// After [`Leadership::leave`].
     pub(crate) fn back(&self, engine: &Engine) {
-        match self {
+        match self.in_force() {
             Self::Port(_) | Self::Leases(_) => self.start(engine),
             Self::Alone => {}
         }
     }
 
     pub(crate) fn stop(&self, engine: &Engine) {
-        match self {
+        match self.in_force() {
             Self::Port(queue) => told(queue.port.stop()),
             Self::Leases(leases) => leases.step(engine, ElectionInput::Stop),
             Self::Alone => {}
@@ -137,7 +160,7 @@ impl Leadership {
     }
 
     pub(crate) fn leases(&self) -> Option<&Leases> {
-        match self {
+        match self.in_force() {
             Self::Leases(leases) => Some(leases),
             Self::Port(_) | Self::Alone => None,
         }
@@ -154,18 +177,23 @@ impl Queue {
         let deposed = to(|| Input::Deposed);
         let to_holder = Weak::clone(engine);
         let holder = Closure::new(move |holder: JsValue| feed(&to_holder, Input::Holder(holder.as_string())));
+        let to_refused = Weak::clone(engine);
+        let refused = Closure::new(move || with(&to_refused, |engine| engine.leadership().refused(engine)));
         let callbacks: Callbacks = Object::new().unchecked_into();
         callbacks.set_elected(elected.as_ref());
         callbacks.set_deposed(deposed.as_ref());
         callbacks.set_holder(holder.as_ref());
+        callbacks.set_refused(refused.as_ref());
         Self {
             port,
             name: name.into(),
             replica: replica.into(),
             callbacks,
+            instead: OnceCell::new(),
             _elected: elected,
             _deposed: deposed,
             _holder: holder,
+            _refused: refused,
         }
     }
 }

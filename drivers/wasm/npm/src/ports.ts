@@ -17,6 +17,8 @@ export interface LeadershipEvents {
   deposed(): void
   /** Which replica leads, if that is known. */
   holder(replica: string | undefined): void
+  /** No election is possible here: leases over BroadcastChannel decide instead, or this replica leads alone. */
+  refused(): void
 }
 
 /** Messages between the tabs of one outbox. They may be lost, repeated and late (R28). */

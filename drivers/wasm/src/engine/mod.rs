@@ -277,6 +277,11 @@ impl Engine {
         }
     }
 
+    /// Whether others can be heard of.
+    pub(crate) fn has_channel(&self) -> bool {
+        self.channel.borrow().is_some()
+    }
+
     /// Another replica says something.
     pub(crate) fn hear(&self, message: Message) {
         match (message, self.leadership.leases()) {

@@ -52,6 +52,15 @@ test('a page that may store nothing is told so: nothing is kept in memory in sil
   expect(world.server.arrivals).toEqual([])
 })
 
+test('a page that may not lock leads by leases, with a storage of its own', async ({ world }) => {
+  const tab = await Tab.openSandboxed(world.context, world.server, { storage: 'own' })
+
+  await tab.add('milk')
+
+  await world.server.hasTaken('milk')
+  expect(await tab.isLeading()).toBe(true)
+})
+
 test('a page that may store nothing can choose memory', async ({ world }) => {
   const tab = await Tab.openSandboxed(world.context, world.server, { storage: 'memory' })
 

@@ -57,11 +57,17 @@ const hooks = {
   },
 }
 const beforeRetry = hooks[asked.get('beforeRetry') ?? '']
+const storages = {
+  indexeddb: () => indexedDbAdapter(),
+  memory: () => memoryAdapter(),
+  // An object of the app's own: others may use it as well, for all that is known.
+  own: () => memoryAdapter().connect(),
+}
 /** @type {OutboxOptions} */
 const options = {
   ...(beforeRetry && { beforeRetry }),
   record: asked.get('record') === 'true',
-  storage: asked.get('storage') === 'memory' ? memoryAdapter() : indexedDbAdapter(),
+  storage: storages[/** @type {keyof typeof storages} */ (asked.get('storage') ?? 'indexeddb')](),
 }
 
 /** @type {Outbox | undefined} */

@@ -8,7 +8,7 @@ export interface How {
   /** The new build no longer has the mutator `addTodo`. */
   build?: 'old' | 'new'
   beforeRetry?: 'drop the stale' | 'squash' | 'shout' | 'throw'
-  storage?: 'indexeddb' | 'memory'
+  storage?: 'indexeddb' | 'memory' | 'own'
   /** Nothing is started before `start()`. */
   idle?: boolean
   /** The server's list is not asked for after each commit. */
