@@ -18,7 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use outbox::{Item, Json, Mutator, record};
+use outbox::{Item, ItemId, Json, Mutator, record};
 use outbox_bench::{MUTATOR, item, item_in};
 use outbox_tokio::{Attempt, EnqueueOptions, Executor, Handle, MutatorError};
 use rusqlite::Connection;
@@ -140,7 +140,7 @@ impl<'a> Enqueuers<'a> {
         let end = self.enqueued + u64::from(count) * self.enqueuers;
         let items: Vec<_> = (self.enqueued + 1..=end).map(item).collect();
         self.enqueued = end;
-        let shares = dealt(&items, self.enqueuers);
+        let shares = dealt(items, self.enqueuers);
         self.runtime.block_on(async {
             let start = Instant::now();
             let _handles = fill(&self.executor, shares).await;
@@ -160,7 +160,7 @@ async fn drain_once(max_concurrency: u32) -> Duration {
     let folder = folder();
     let executor = held(&folder, max_concurrency).await;
     let items: Vec<_> = (1..=DRAINED).map(|n| item_in(n, &format!("lane-{}", n % DRAIN_LANES))).collect();
-    let handles = fill(&executor, dealt(&items, ENQUEUERS)).await;
+    let handles = fill(&executor, dealt(items, ENQUEUERS)).await;
     let start = Instant::now();
     executor.resume(HELD).await.expect("the executor runs");
     for handle in handles {
@@ -190,23 +190,26 @@ async fn held(folder: &TempDir, max_concurrency: u32) -> Executor {
     executor
 }
 
-/// `items` dealt out to so many tasks: their ids come in about their order, as those that the executor makes
-/// do. A transaction of ids from all over the index would write a page for each.
-fn dealt(items: &[Item], tasks: u64) -> Vec<Vec<Item>> {
-    let tasks = tasks as usize;
-    (0..tasks).map(|first| items.iter().skip(first).step_by(tasks).cloned().collect()).collect()
+/// Ids and args dealt out to so many tasks: the ids come in about their order, as those that the executor
+/// makes do. A transaction of ids from all over the index would write a page for each.
+fn dealt(items: Vec<Item>, tasks: u64) -> Vec<Vec<(ItemId, Json)>> {
+    let mut shares: Vec<_> = (0..tasks).map(|_| Vec::new()).collect();
+    for (item, task) in items.into_iter().zip((0..tasks as usize).cycle()) {
+        shares[task].push((item.id, item.args));
+    }
+    shares
 }
 
 /// Each share is a task's, which waits for one enqueue after another.
-async fn fill(executor: &Executor, shares: Vec<Vec<Item>>) -> Vec<Handle> {
+async fn fill(executor: &Executor, shares: Vec<Vec<(ItemId, Json)>>) -> Vec<Handle> {
     let mut filling = JoinSet::new();
     for share in shares {
         let executor = executor.clone();
         filling.spawn(async move {
             let mut handles = Vec::with_capacity(share.len());
-            for item in share {
-                let options = EnqueueOptions::new().id(item.id);
-                let handle = executor.enqueue_with(MUTATOR, &item.args, options).await;
+            for (id, args) in share {
+                let options = EnqueueOptions::new().id(id);
+                let handle = executor.enqueue_with(MUTATOR, &args, options).await;
                 handles.push(handle.expect("the item can be stored"));
             }
             handles
