@@ -5,11 +5,13 @@
 //! | after | compared |
 //! |---|---|
 //! | the end of an input with a `View` effect, and now and then | the folded list, with [`Outbox::pending`] |
-//! | the end of an accepted enqueue, or retry of a known failure | that its item was shown in it |
+//! | the end of an accepted enqueue, or retry of a failure that is up to date | that its item was shown in it |
 //! | the end of a load's answer | the folded list, with the rows that the store gave |
 
+use std::collections::BTreeSet;
+
 use outbox::{
-    CallId, Effect, Input, ItemId, Outbox, Place, Seq, ViewChange,
+    CallId, Effect, Input, Item, ItemId, Outbox, Place, Seq, ViewChange,
     record::{self, Decoded},
     storage::{Contents, Gone, Row, Snapshot, StoreId},
 };
@@ -44,6 +46,8 @@ struct Shown {
     read: Read,
     /// The store that the page knows.
     store: Option<StoreId>,
+    /// Failure records whose mutator was registered after they were read: they are read again first (R23).
+    outdated: BTreeSet<ItemId>,
 }
 
 /// A load's answer, copied into buffers that are used again.
@@ -98,12 +102,15 @@ impl Shown {
             Input::Enqueue { call, draft } => Some((*call, draft.id.clone())),
             // What is to be sent again is known only with its record; else a load comes first.
             Input::RetryFailure { call, failure, id } => {
-                let known =
-                    page.is_some_and(|page| page.outbox.failures().any(|record| record.item.id == *failure));
+                let known = failed(page).any(|item| item.id == *failure) && !self.outdated.contains(failure);
                 known.then(|| (*call, id.clone()))
             }
             _ => None,
         };
+        if let Input::Register { name, .. } = input {
+            let of_it = failed(page).filter(|item| *item.mutator_name == **name);
+            self.outdated.extend(of_it.map(|item| item.id.clone()));
+        }
         if self.read.any {
             self.read.clear();
         }
@@ -117,8 +124,16 @@ impl Shown {
         match &snapshot.contents {
             // Of another store than the page knows: it starts over.
             Contents::Part { .. } if !known => return,
-            Contents::Part { rows, gone, .. } => self.read.fill(false, rows, gone),
-            Contents::Full { rows, .. } => self.read.fill(true, rows, &[]),
+            Contents::Part { rows, gone, failures } => {
+                self.read.fill(false, rows, gone);
+                if failures.is_some() {
+                    self.outdated.clear();
+                }
+            }
+            Contents::Full { rows, .. } => {
+                self.read.fill(true, rows, &[]);
+                self.outdated.clear();
+            }
         }
         self.store = Some(snapshot.store);
     }
@@ -236,6 +251,11 @@ fn compare(page: &Page, outbox: &Outbox) -> Result<(), String> {
         Some(item) => Err(format!("{} does not show {}, which is pending", page.name(), item.id)),
         None => Ok(()),
     }
+}
+
+/// The items of the failure records that a page knows.
+fn failed(page: Option<&Page>) -> impl Iterator<Item = &Item> {
+    page.into_iter().flat_map(|page| page.outbox.failures().map(|record| &record.item))
 }
 
 #[cfg(test)]
