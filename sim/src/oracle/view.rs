@@ -5,7 +5,7 @@
 //! | after | compared |
 //! |---|---|
 //! | the end of an input with a `View` effect, and now and then | the folded list, with [`Outbox::pending`] |
-//! | the end of an accepted enqueue, or retry of a failure that is up to date | that its item was shown in it |
+//! | the end of an accepted enqueue, or retry of a failure [one up to date] | that its item was shown in it |
 //! | the end of a load's answer | the folded list, with the rows that the store gave |
 
 use std::collections::BTreeSet;
