@@ -4,8 +4,8 @@
 //! same shape, WAL, `synchronous=FULL`. All files lie in the system's folder for temporary files.
 //!
 //! A disk is fast in one second and slow in the next: `raw` and the executor take turns of a tenth of a
-//! second, and the medians of their turns are set beside each other. Each turn has a new file, whose log is as
-//! long as it gets before the clock starts, so that some ten thousand rows are stored, not a million.
+//! second, and the medians of their turns are set beside each other. Each turn has a new file, whose log is
+//! as long as it gets before the clock starts, so that some ten thousand rows are stored, not a million.
 //!
 //! Two things favour `raw`: its log is moved into the file half as often (after SQLite's 1,000 pages, the
 //! store's 512 being what its reserve for a full disk covers), and its items are records before its clock
