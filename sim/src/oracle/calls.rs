@@ -13,7 +13,7 @@
 use std::collections::BTreeMap;
 
 use outbox::{
-    CallError, CallId, Effect, Input, ItemId, Reply,
+    CallError, CallId, Effect, Event, Input, ItemId, Reply,
     storage::{StorageError, Write, WriteResult},
 };
 
@@ -85,6 +85,13 @@ impl Oracle for Calls {
                     return open.check(world, facts, reply).map_err(|what| {
                         format!("t{tab}: call {} ({:?}) is told {reply:?}: {what}", call.0, open.about)
                     });
+                }
+            }
+            Moment::Effect { tab, effect: Effect::Notify(Event::FailureEvicted { id }) } => {
+                // It was the page itself that dismissed it, and the call was too late (R5, R15).
+                let dismissals = self.pages.of(*tab).values_mut();
+                for call in dismissals.filter(|call| matches!(&call.about, About::Dismiss(of) if of == id)) {
+                    (call.did, call.missing) = (false, true);
                 }
             }
             Moment::Ran { tab, page, answer: Input::Loaded { .. }, told, .. }
