@@ -96,3 +96,22 @@ fn a_seq_above_it_is_no_gap() {
     assert_eq!(world.seq(call), Seq(2));
     assert_eq!(world.loads(0), loads, "known, though it cannot be read (R3)");
 }
+
+#[test]
+fn one_that_a_leader_can_read_later_is_sent_in_its_turn() {
+    let mut world = World::shared(1);
+    world.pause(0, "test");
+    world.enqueue(0, "a", "k");
+    world.enqueue(0, "b", "k");
+    let (seq, record) = world.store.rows().next().map(|(seq, record)| (seq, record.to_vec())).unwrap();
+    world.store.put_raw(seq, b"garbage".to_vec());
+    world.restart_and_lead(0);
+    assert_eq!(world.shown(0), ["b"]);
+    world.store.put_raw(seq, record);
+    world.focus(0);
+    assert_eq!(world.shown(0), ["a", "b"], "who repaired it need not restart anything");
+    world.resume(0, "test");
+    assert_eq!(world.in_flight(0), ["a"]);
+    world.succeed("a");
+    assert_eq!(world.in_flight(0), ["b"]);
+}

@@ -247,6 +247,9 @@ impl Outbox {
             self.tell_parked(&shared, parked, fx);
             let flags = if acquiring { acquired } else { Flags::default() };
             self.insert_entry(seq, Entry { flags, ..Entry::new(shared, places, parked) });
+            if leads {
+                self.reconsider(seq); // it may be one that could not be read before (R24)
+            }
         }
     }
 
