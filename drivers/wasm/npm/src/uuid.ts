@@ -1,6 +1,8 @@
-// Random UUIDs. `crypto.randomUUID` is there in secure contexts only; this works everywhere.
+// Random UUIDs, everywhere: `crypto.randomUUID` is many times as fast, and there in secure contexts only.
 
-export function uuid(): string {
+export const uuid = (): string => crypto.randomUUID?.() ?? fromBytes()
+
+function fromBytes(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16))
   bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40
   bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80
