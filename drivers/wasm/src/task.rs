@@ -32,6 +32,12 @@ pub(crate) fn at_end_of_task(run: Box<dyn FnOnce()>) {
     queue_microtask(&Closure::once_into_js(run));
 }
 
+/// Runs it in this task too, but after the app has gone on that waited for what was answered just now: its
+/// `await`s, through our functions and one of its own, are so many microtasks away.
+pub(crate) fn after_awaits(run: Box<dyn FnOnce()>) {
+    at_end_of_task(Box::new(move || at_end_of_task(Box::new(move || at_end_of_task(run)))));
+}
+
 /// Runs it in a task of its own, by a message: those of a hidden page are not throttled, as its timers are.
 pub(crate) fn in_next_task(run: Box<dyn FnOnce()>) {
     let channel = MessageChannel::new();

@@ -28,9 +28,11 @@ use crate::{
 };
 
 mod gather;
+mod poke;
 mod stop;
 
 use gather::Gathering;
+use poke::Pokes;
 use stop::Stage;
 pub use stop::Stopped;
 
@@ -85,6 +87,7 @@ pub(crate) struct Engine {
     storage: Storage,
     leadership: Leadership,
     channel: RefCell<Option<Channel>>,
+    pokes: Pokes,
     page: RefCell<Option<Page>>,
     recording: RefCell<Option<Recording>>,
     is_loaded: Cell<bool>,
@@ -123,6 +126,7 @@ impl Engine {
                 leadership: Leadership::new(claim, &name, &replica, &clock, me),
                 clock,
                 channel: RefCell::new(channel.map(|port| Channel::open(port, me))),
+                pokes: Pokes::default(),
                 page: RefCell::new(None),
                 recording: RefCell::new(recording),
                 is_loaded: Cell::new(false),
@@ -258,7 +262,7 @@ impl Engine {
                 let from = self.replica();
                 self.post(&Message::Pong { to, from, registered });
             }
-            Effect::Poke(poke) => self.post(&Message::Poke(poke)),
+            Effect::Poke(poke) => self.poke_later(poke),
             Effect::Sleep { until } => self.alarm.set(until),
             Effect::Reply { call, result } => self.app.reply(call, result),
             Effect::View(change) => self.app.view(change),

@@ -74,6 +74,7 @@ impl Engine {
         self.page.replace(None);
         self.patience.set(None);
         self.alarm.set(None);
+        self.post_pokes();
         self.leadership.stop(self); // it may say goodbye on the channel
         self.channel.replace(None);
         self.storage.close();
