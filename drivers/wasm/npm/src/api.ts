@@ -30,6 +30,21 @@ const DEFAULT_NAME = 'outbox'
 /** The open outboxes of this page by name, and how many starts each has. */
 const open = new Map<string, { engine: Engine; starts: number }>()
 
+/** What still ends an outbox, or deletes it, by its name. */
+const ending = new Map<string, Promise<void>>()
+
+/** Whoever opens the same outbox next waits for it, if its store has to be left first. */
+async function end(name: string, work: () => Promise<void>): Promise<void> {
+  const before = ending.get(name)
+  const ended = Promise.resolve(before).catch(() => undefined).then(work)
+  ending.set(name, ended)
+  try {
+    await ended
+  } finally {
+    if (ending.get(name) === ended) ending.delete(name)
+  }
+}
+
 /** No IndexedDB and no page: a server that renders. */
 function isServer(): boolean {
   return globalThis.indexedDB === undefined && globalThis.document === undefined
@@ -45,7 +60,9 @@ function engineOf(name: string, storage: Storage | undefined, registry: Registry
     }
     return known
   }
-  const engine = new Engine(name, adapterOf(storage ?? indexedDbAdapter()), registry, load, platform)
+  const adapter = adapterOf(storage ?? indexedDbAdapter())
+  const before = adapter.overlaps ?? adapter.shared ? undefined : ending.get(name)
+  const engine = new Engine(name, adapter, registry, load, platform, before)
   if (storage === undefined && isServer()) engine.mode = 'inert'
   else open.set(name, { engine, starts: 0 })
   return engine
@@ -66,7 +83,7 @@ async function release(engine: Engine): Promise<void> {
   entry.starts -= 1
   await new Promise<void>((resolve) => { realTime.after(0, resolve) })
   if (entry.starts > 0) return
-  await engine.stop()
+  await end(engine.name, () => engine.stop())
   if (open.get(engine.name) === entry) open.delete(engine.name)
 }
 
@@ -153,13 +170,15 @@ export function makeApi(load: LoadCore) {
 export async function deleteOutbox(name: string = DEFAULT_NAME, options: { readonly storage?: Storage } = {}): Promise<void> {
   const entry = open.get(name)
   const adapter = options.storage === undefined ? entry?.engine.adapter ?? indexedDbAdapter() : adapterOf(options.storage)
-  await entry?.engine.stop()
-  if (entry !== undefined && open.get(name) === entry) open.delete(name)
-  const connection = adapter.connect()
-  if (connection.destroy === undefined) {
-    throw new InputError('The store has no `destroy(name)`: delete its data yourself.', 'storage')
-  }
-  await connection.destroy(name)
+  await end(name, async () => {
+    await entry?.engine.stop(true)
+    if (entry !== undefined && open.get(name) === entry) open.delete(name)
+    const connection = adapter.connect()
+    if (connection.destroy === undefined) {
+      throw new InputError('The store has no `destroy(name)`: delete its data yourself.', 'storage')
+    }
+    await connection.destroy(name)
+  })
 }
 
 /** Identity, with types: for a registry in a file of its own. */

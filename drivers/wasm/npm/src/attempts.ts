@@ -1,7 +1,7 @@
 // Attempts: calls the app's mutators, and tells the core how each ended (R12, R14).
 
 import { CLASS, type Core, type CoreItem } from './core.js'
-import { RetryError, TransportError, classOf, serialized } from './errors.js'
+import { RetryError, TransportError, classOf, readable, serialized } from './errors.js'
 import { attemptFetch } from './http.js'
 import { toJson } from './json.js'
 import type { Registry } from './registry.js'
@@ -76,16 +76,28 @@ export class Attempts {
       return
     }
     this.land(attempt, flight)
-    this.outcomes.set(flight.id, { result: { value } })
-    this.core()?.succeeded(attempt, resultText(value))
+    this.told(flight, { result: { value } }, (core) => core.succeeded(attempt, resultText(value)))
   }
 
   private failed(attempt: number, flight: Flight, thrown: unknown): void {
     this.land(attempt, flight)
     const failureClass = classOf(thrown)
-    if (failureClass === 'non-retriable') this.outcomes.set(flight.id, { thrown })
     const { name, message } = serialized(thrown)
-    this.core()?.failed(attempt, CLASS[failureClass], name, message, this.retryAfterMs(thrown))
+    const retryAfterMs = readable(() => this.retryAfterMs(thrown), undefined)
+    const outcome = failureClass === 'non-retriable' ? { thrown } : undefined
+    this.told(flight, outcome, (core) => core.failed(attempt, CLASS[failureClass], name, message, retryAfterMs))
+  }
+
+  /** Tells the core. It decides at once whether it is the item's end; if not, nobody asks for the mutator's words. */
+  private told({ id }: Flight, outcome: LocalOutcome | undefined, tell: (core: Core) => void): void {
+    const core = this.core()
+    if (core === undefined) return
+    if (outcome !== undefined) this.outcomes.set(id, outcome)
+    try {
+      tell(core)
+    } finally {
+      this.outcomes.delete(id)
+    }
   }
 
   private land(attempt: number, flight: Flight): void {
@@ -99,8 +111,8 @@ export class Attempts {
     if (typeof retryAfter === 'string') {
       return this.core()?.retryAfterMs(retryAfter, typeof serverDate === 'string' ? serverDate : undefined)
     }
-    const ms = typeof retryAfter === 'object' ? retryAfter.getTime() - this.now()
-      : typeof retryAfter === 'number' ? retryAfter * 1000 : NaN
+    // Anything may be thrown, with a field of that name.
+    const ms = typeof retryAfter === 'number' ? retryAfter * 1000 : (retryAfter?.getTime() ?? NaN) - this.now()
     return ms > 0 && ms < Infinity ? Math.ceil(ms) : undefined
   }
 }

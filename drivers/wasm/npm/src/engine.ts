@@ -5,7 +5,7 @@ import { WebLocksElection, hasWebLocks } from '../../js/weblocks.js'
 import { Attempts } from './attempts.js'
 import type { Core, CoreItem, CoreReply, CoreStorageError, CoreViewChange, LoadCore, MakeCore } from './core.js'
 import { toJson } from './json.js'
-import { OutboxError, StoppedError, UnsupportedError, serialized } from './errors.js'
+import { InputError, OutboxError, StoppedError, UnsupportedError, serialized } from './errors.js'
 import { Listeners, eventOf, guarded, type OutboxEvent } from './events.js'
 import { ask, type AskedItem } from './hook.js'
 import { coreConfig, electionOf, realTime, type OutboxOptions, type Platform } from './options.js'
@@ -67,7 +67,7 @@ export class Engine {
   private readonly stopping = new AbortController()
   private readonly unwatch: () => void
   private opened: Mode = 'idle'
-  private opening: Promise<void> = Promise.resolve()
+  private opening: Promise<void>
   private stopped: Promise<void> | undefined
   private events: OutboxEvent[] = []
   private isFlushing = false
@@ -79,7 +79,10 @@ export class Engine {
     readonly registry: Registry,
     private readonly loadCore: LoadCore,
     private readonly platform: Platform,
+    /** What must have ended before its store is opened. */
+    before: Promise<unknown> | undefined,
   ) {
+    this.opening = Promise.resolve(before).then(() => undefined, () => undefined)
     this.ready = new Promise((resolve, reject) => { this.settleReady = { resolve, reject } })
     this.staged = new Promise((resolve, reject) => { this.settleStaged = { resolve, reject } })
     for (const promise of [this.ready, this.staged]) promise.catch(() => undefined)
@@ -124,9 +127,9 @@ export class Engine {
     this.open()
   }
 
-  /** Ends it, once what was asked of the store is answered. What is stored stays stored. */
-  stop(): Promise<void> {
-    this.stopped ??= this.stopNow()
+  /** Ends it, once what was asked of the store is answered. What is stored stays stored, unless it is to be deleted. */
+  stop(isDeleted = false): Promise<void> {
+    this.stopped ??= this.stopNow(isDeleted)
     return this.stopped
   }
 
@@ -289,7 +292,9 @@ export class Engine {
     const mutator = this.registry.find(mutatorName)
     if (mutator?.upgrade === undefined) return undefined
     try {
-      return toJson(mutator.upgrade(JSON.parse(args)), 'args')
+      const upgraded: unknown = mutator.upgrade(JSON.parse(args))
+      if (upgraded === undefined) throw new InputError(`\`upgrade\` of ${mutatorName} must return the args, changed or as they were.`, 'args')
+      return toJson(upgraded, 'args')
     } catch (error) {
       this.tell({ type: 'upgradeFailed', id, mutatorName, error })
       return undefined
@@ -357,18 +362,18 @@ export class Engine {
       }
       const cancel = this.platform.after(CONFIRM_MS, late)
       this.stopping.signal.addEventListener('abort', late)
-      run().then(() => end(), (error: unknown) => controller.signal.aborted || end(error))
+      run().then(() => end(), (error: unknown) => controller.signal.aborted || end(error ?? new Error(`${String(error)} was thrown`)))
     })
   }
 
-  private async stopNow(): Promise<void> {
+  private async stopNow(isDeleted: boolean): Promise<void> {
     const { mode } = this
     this.mode = 'stopped'
     this.unwatch()
     if (mode === 'staging' || mode === 'live') await this.stopSession()
     for (const call of this.queue.splice(0)) call.reject(stoppedError(this.name))
     this.stopping.abort()
-    this.waiters.stop()
+    this.waiters.stop(isDeleted)
     this.view.clear()
     this.flush()
     this.views.disconnect()
@@ -380,8 +385,10 @@ export class Engine {
 
   private async stopSession(): Promise<void> {
     const { patienceMs } = this.platform
-    const late = new Promise<void>((resolve) => { realTime.after(STOP_MS, resolve) })
+    let isOnTime = (): void => undefined
+    const late = new Promise<void>((resolve) => { isOnTime = realTime.after(STOP_MS, resolve) })
     await Promise.race([this.opening.then(() => this.session?.drained()), late])
+    isOnTime()
     // `confirmed` is not waited for any longer.
     this.stopping.abort()
     await this.session?.stop(patienceMs)

@@ -139,15 +139,24 @@ export class TransportError extends OutboxError {
 /** What a thrown value's brand says; unbranded ones are tried again (R12). */
 export function classOf(thrown: unknown): ErrorClass {
   if (typeof thrown !== 'object' || thrown === null) return 'retry'
-  const brand = (thrown as { [BRAND]?: unknown })[BRAND]
+  const brand = readable(() => (thrown as { [BRAND]?: unknown })[BRAND], undefined)
   return brand === 'transport' || brand === 'non-retriable' ? brand : 'retry'
 }
 
 /** Name and message of a thrown value: no stack, no fields (R25). */
 export function serialized(thrown: unknown): SerializedError {
-  if (typeof thrown === 'object' && thrown !== null && 'message' in thrown) {
+  return readable(() => {
+    if (typeof thrown !== 'object' || thrown === null || !('message' in thrown)) return { name: 'Error', message: String(thrown) }
     const { name, message } = thrown as { name?: unknown; message?: unknown }
     return { name: typeof name === 'string' && name !== '' ? name : 'Error', message: String(message) }
+  }, { name: 'Error', message: 'something was thrown that cannot be read' })
+}
+
+/** What `read` gives of a thrown value; that may have getters that throw, or no text. */
+export function readable<T>(read: () => T, otherwise: T): T {
+  try {
+    return read()
+  } catch {
+    return otherwise
   }
-  return { name: 'Error', message: String(thrown) }
 }

@@ -84,8 +84,10 @@ export class OutboxHandle implements Outbox {
 
   readonly explain = (id: string): Explanation | undefined => explanation(this.engine, id)
 
-  readonly removeFromOutbox = async (id: string): Promise<boolean> =>
-    isDone(await this.call((core, call) => core.remove(call, checkId(id))))
+  readonly removeFromOutbox = async (id: string): Promise<boolean> => {
+    const of = checkId(id)
+    return isDone(await this.call((core, call) => core.remove(call, of)))
+  }
 
   readonly failures = async (): Promise<readonly FailureRecord[]> => {
     await this.whenOpen()
@@ -93,11 +95,12 @@ export class OutboxHandle implements Outbox {
   }
 
   readonly retryFailure = async (id: string): Promise<Receipt | undefined> => {
-    const failure = (await this.failures()).find((record) => record.item.id === id)
+    const of = checkId(id)
+    const failure = (await this.failures()).find((record) => record.item.id === of)
     if (failure === undefined) return undefined
     const newId = uuid()
     const settled = this.engine.waiters.wait(newId, failure.item.mutatorName)
-    const reply = await this.call((core, call) => core.retryFailure(call, id, newId)).catch((error: unknown) => {
+    const reply = await this.call((core, call) => core.retryFailure(call, of, newId)).catch((error: unknown) => {
       this.engine.waiters.forget(newId)
       throw error
     })
@@ -108,17 +111,21 @@ export class OutboxHandle implements Outbox {
   }
 
   readonly dismissFailure = async (id: string): Promise<boolean> => {
-    const reply = await this.call((core, call) => core.dismissFailure(call, checkId(id)))
+    const of = checkId(id)
+    const reply = await this.call((core, call) => core.dismissFailure(call, of))
     this.snapshots.failuresChanged()
     return isDone(reply)
   }
 
   readonly pause = async (reason: string): Promise<void> => {
-    await this.call((core, call) => core.pause(call, checkReason(reason)))
+    const why = checkReason(reason)
+    await this.call((core, call) => core.pause(call, why))
   }
 
-  readonly resume = async (reason: string): Promise<boolean> =>
-    isDone(await this.call((core, call) => core.resume(call, checkReason(reason))))
+  readonly resume = async (reason: string): Promise<boolean> => {
+    const why = checkReason(reason)
+    return isDone(await this.call((core, call) => core.resume(call, why)))
+  }
 
   readonly subscribe = (listener: () => void): (() => void) => this.engine.subscribe(listener)
   readonly getSnapshot = (): OutboxSnapshot => this.snapshots.now()
@@ -171,7 +178,7 @@ export async function enqueue(
   const keyText = key === undefined ? undefined : JSON.stringify(key)
   const metadataText = options.metadata === undefined ? undefined : toJson(options.metadata, 'metadata')
   const id = uuid()
-  const idempotencyKey = options.idempotencyKey ?? (enableIdempotencyKey === true ? id : undefined)
+  const idempotencyKey = checkIdempotencyKey(options.idempotencyKey) ?? (enableIdempotencyKey === true ? id : undefined)
   const settled = waiters.wait(id, mutatorName)
   const isEarly = engine.session === undefined && engine.mode !== 'stopped'
   const stored = engine.call((core, call) => {
@@ -209,6 +216,13 @@ function isDone(reply: CoreReply): boolean {
 function checkId(id: unknown): string {
   if (typeof id === 'string') return id
   throw new InputError('`id` must be the id of an item: receipt.id, or one of peekOutbox().', 'id')
+}
+
+/** It is sent as a header: what a header cannot carry as it is would be refused, or changed, at every attempt. */
+function checkIdempotencyKey(key: unknown): string | undefined {
+  if (key === undefined || (typeof key === 'string' && /^(?! )[ -~]*(?<! )$/.test(key))) return key
+  throw new InputError('`idempotencyKey` must be a text of printable ASCII characters, with no space at an end: it is sent as a header.',
+    'idempotencyKey')
 }
 
 function checkReason(reason: unknown): string {

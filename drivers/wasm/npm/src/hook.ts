@@ -48,6 +48,7 @@ function retryItem({ item, sent }: AskedItem): RetryItem {
 function textsOf(item: Squashing): Texts {
   const { args, key, metadata, ...rest } = item
   const where = `beforeRetry item ${String(item.id)}`
+  if (args === undefined) throw new InputError(`\`${where}: args\` is undefined: leave it as it was, or use null.`, 'beforeRetry')
   return {
     args: toJson(args, `${where}: args`),
     key: JSON.stringify(key),

@@ -48,11 +48,10 @@ export function attemptFetch(signal: AbortSignal, idempotencyKey: string | undef
     if (idempotencyKey !== undefined && !request.headers.has(IDEMPOTENCY_KEY)) {
       request.headers.set(IDEMPOTENCY_KEY, idempotencyKey)
     }
-    try {
-      return brandBody(await globalThis.fetch(request))
-    } catch (cause) {
+    const response = await globalThis.fetch(request).catch((cause: unknown) => {
       throw signal.aborted ? signal.reason : noAnswer('no answer came', cause)
-    }
+    })
+    return brandBody(response)
   }
 }
 

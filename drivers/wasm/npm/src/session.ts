@@ -32,7 +32,14 @@ export class Session {
     const call = ++this.count
     return new Promise((resolve, reject) => {
       this.calls.set(call, { resolve, reject })
-      send(this.core, call)
+      try {
+        send(this.core, call)
+      } catch (error) {
+        // The core knows nothing of it, so nobody waits for an answer.
+        this.calls.delete(call)
+        reject(error as OutboxError)
+        if (this.calls.size === 0) this.idle?.()
+      }
     })
   }
 

@@ -2,6 +2,7 @@
 // before that what is still on its way to the core, and after that what `confirmed` still holds.
 
 import type { CoreItem, CoreOutcome, CorePlace, CoreViewChange } from './core.js'
+import { guarded } from './events.js'
 import type { Item, Outcome, PendingItem, ViewChange } from './types.js'
 
 interface Entry {
@@ -34,6 +35,7 @@ export class PendingList {
   private changes: ViewChange[] = []
   private ordered: readonly PendingItem[] | undefined
   private count = 0
+  private isTelling = false
   /** Until the first load is done, what the core tells was stored before. */
   isReplaying = true
 
@@ -53,16 +55,20 @@ export class PendingList {
   observe(listener: (changes: readonly ViewChange[]) => void): () => void {
     this.flush()
     this.listeners.add(listener)
-    listener(this.items().map((item) => ({ kind: 'set', item, replay: item.seq !== null })))
+    guarded(() => listener(this.items().map((item) => ({ kind: 'set', item, replay: item.seq !== null }))))
     return () => this.listeners.delete(listener)
   }
 
-  /** Tells what has changed since the last time. */
+  /** Tells what has changed since the last time; what a listener changes comes after that, for all of them. */
   flush(): void {
-    const { changes } = this
-    if (changes.length === 0) return
-    this.changes = []
-    for (const listener of [...this.listeners]) listener(changes)
+    if (this.isTelling) return
+    this.isTelling = true
+    while (this.changes.length > 0) {
+      const { changes } = this
+      this.changes = []
+      for (const listener of [...this.listeners]) guarded(() => listener(changes))
+    }
+    this.isTelling = false
   }
 
   /** An item is on its way to the core (R1: it shows in the calling turn). */

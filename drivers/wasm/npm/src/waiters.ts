@@ -49,10 +49,10 @@ export class Waiters {
     }
   }
 
-  stop(): void {
-    for (const [id, waiter] of this.waiting) {
-      waiter.reject(new StoppedError(`The outbox was stopped before ${id} was settled; it is still stored, and goes on at the next start.`))
-    }
+  stop(isDeleted: boolean): void {
+    const fate = isDeleted ? 'deleted before' : 'stopped before'
+    const rest = isDeleted ? 'it is not stored any longer, and the server may have it.' : 'it is still stored, and goes on at the next start.'
+    for (const [id, waiter] of this.waiting) waiter.reject(new StoppedError(`The outbox was ${fate} ${id} was settled; ${rest}`))
     this.waiting.clear()
   }
 }

@@ -90,6 +90,8 @@ export interface StorageAdapter {
   readonly location: string
   /** Whether other tabs and processes can use it too; if not, this tab leads at once. */
   readonly shared: boolean
+  /** Whether one connection may be open while another one closes; default as `shared`. */
+  readonly overlaps?: boolean
   connect(): OutboxStorage
   /** As `connect`, and begins to open it: while the wasm is on its way. Its `open` goes on with that, or tries again. */
   connectEarly?(name: string): OutboxStorage
@@ -104,7 +106,7 @@ let count = 0
 /** The adapter in what the app gave. */
 export function adapterOf(storage: Storage): StorageAdapter {
   if ('connect' in storage) return storage
-  const known = own.get(storage) ?? { location: `own-${++count}`, shared: true, connect: () => storage }
+  const known = own.get(storage) ?? { location: `own-${++count}`, shared: true, overlaps: false, connect: () => storage }
   own.set(storage, known)
   return known
 }
