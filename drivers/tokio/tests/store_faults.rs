@@ -210,6 +210,24 @@ fn a_file_that_is_locked_is_unavailable_until_it_is_not() {
 }
 
 #[test]
+fn a_file_that_is_deleted_or_replaced_while_it_is_open_takes_nothing_more() {
+    let deleted = |path: &Path| fs::remove_file(path).unwrap();
+    let replaced = |path: &Path| {
+        fs::rename(path, path.with_extension("old")).unwrap();
+        fs::write(path, "another").unwrap();
+    };
+    for happens in [deleted as fn(&Path), replaced] {
+        let fixture = Fixture::with_item();
+        let mut store = fixture.open().unwrap();
+        happens(&fixture.path);
+        let said = unavailable(store.persist(None, &[insert("b", "B")]));
+        assert!(said.contains("deleted or replaced"), "{said}");
+        assert!(said.contains(&*fixture.path.to_string_lossy()), "it says where: {said}");
+        assert!(store.load(None, &Scope::Full).is_err(), "nor is what was there taken for what is");
+    }
+}
+
+#[test]
 fn a_file_that_is_locked_whole_cannot_be_opened() {
     let fixture = Fixture::with_item();
     let other = fixture.plain();

@@ -171,14 +171,14 @@ fn items() -> Vec<Script> {
         Script::new(
             "pause-reasons",
             "R20",
-            "pause reasons are a set: kept in order, seen by all, there after a restart",
+            "pause reasons are a set of texts as given: kept in order, seen by all, there after a restart",
         )
-        .persist([(pause("quota"), Done), (pause("auth"), Done)])
-        .persist_as(1, Token::Unfenced, [(pause("auth"), Done), (resume("other"), Missing)])
-        .holds(Full::through(0).paused(&["auth", "quota"]))
+        .persist([(pause("quota"), Done), (pause("Auth "), Done)])
+        .persist_as(1, Token::Unfenced, [(pause("Auth "), Done), (resume("auth"), Missing)])
+        .holds(Full::through(0).paused(&["Auth ", "quota"]))
         .reopen()
-        .acquire(0, Full::through(0).paused(&["auth", "quota"]))
-        .persist_as(1, Token::Unfenced, [(resume("auth"), Done), (resume("auth"), Missing)])
+        .acquire(0, Full::through(0).paused(&["Auth ", "quota"]))
+        .persist_as(1, Token::Unfenced, [(resume("Auth "), Done), (resume("Auth "), Missing)])
         .holds(Full::through(0).paused(&["quota"])),
     ]
 }
@@ -315,7 +315,12 @@ fn fences() -> Vec<Script> {
 /// Order, size, sharing, restart.
 fn transactions() -> Vec<Script> {
     let many = |n: u64| (insert(&format!("id-{n}"), &format!("record {n}")), at(n));
-    let rest = (151..=300).fold(Full::through(300), |full, n| full.row(n, &format!("record {n}")));
+    let again = |n: u64| format!("again {n}");
+    let all = (1..=300).fold(Full::through(300), |full, n| full.row(n, &again(n)));
+    let rest = (151..=300).fold(Full::through(300), |full, n| full.row(n, &again(n)));
+    let put_all = (1..=300).fold(Part::default(), |part, n| part.row(n, &again(n)));
+    let half_gone = |part: Part| (1..=150).fold(part, |part, n| part.gone(n, Some(committed())));
+    let left = (151..=300).fold(Part::default(), |part, n| part.row(n, &again(n)));
     vec![
         Script::new("writes-run-in-order", "R4", "each write of a transaction sees what those before it did")
             .persist([
@@ -346,10 +351,18 @@ fn transactions() -> Vec<Script> {
             (insert("b", "B"), at(2)),
         ])
         .holds(Full::through(2).row(1, "A").row(2, "B")),
-        Script::new("three-hundred-writes", "R4", "a transaction may be long")
-            .persist_as(0, Token::Unfenced, (1..=300).map(many))
-            .persist_as(1, Token::Unfenced, (1..=150).map(|n| (delete(n), Done)))
-            .holds(rest),
+        Script::new(
+            "three-hundred-writes",
+            "R4 R28",
+            "a transaction may be long, and is one; so may a load be",
+        )
+        .persist_as(0, Token::Unfenced, (1..=300).map(many))
+        .persist_as(0, Token::Unfenced, (1..=300).map(|n| (put(n, &again(n)), Done)))
+        .load_part(1, since(1, 300), put_all, all)
+        .persist_as(1, Token::Unfenced, (1..=150).map(|n| (delete(n), Done)))
+        .load_part(0, since(1, 300), half_gone(Part::default()), rest.clone())
+        .load_part(0, Ask::Items((1..=300).collect()), half_gone(left), rest.clone())
+        .holds(rest),
         Script::new("replicas-share-one-store", "R28", "what one replica committed, the other sees at once")
             .persist([(insert("a", "A"), at(1))])
             .load(1, Token::Unfenced, Full::through(1).row(1, "A"))
@@ -501,6 +514,9 @@ fn payloads() -> Vec<Script> {
             odd_rows.clone().map(|(n, text)| (insert(&format!("{n}"), text), at(n))),
         )
         .reopen()
+        .holds(odd_rows.clone().fold(Full::through(7), |full, (n, text)| full.row(n, text)))
+        .persist_as(0, Token::Unfenced, odd_rows.clone().map(|(n, _)| (put(n, "other"), Done)))
+        .persist_as(0, Token::Unfenced, odd_rows.clone().map(|(n, text)| (put(n, text), Done)))
         .holds(odd_rows.clone().fold(Full::through(7), |full, (n, text)| full.row(n, text)))
         .persist_as(
             0,

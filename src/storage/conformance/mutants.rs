@@ -41,10 +41,14 @@ enum Bug {
     LosesTheLastTransaction,
     DoesNotShare,
     MixesUpOutcomes,
+    TrimsPuts,
+    FoldsPauses,
+    CutsParts,
+    SplitsLongTransactions,
 }
 
 /// Each bug with a case that must catch it.
-const CAUGHT: [(Bug, &str); 26] = [
+const CAUGHT: [(Bug, &str); 30] = [
     (Bug::IgnoresFence, "fence-is-equality"),
     (Bug::IgnoresStoreId, "fence-is-equality"),
     (Bug::AcceptsNewerEpochs, "fence-is-equality"),
@@ -71,6 +75,10 @@ const CAUGHT: [(Bug, &str); 26] = [
     (Bug::LosesTheLastTransaction, "restart-keeps-everything"),
     (Bug::DoesNotShare, "replicas-share-one-store"),
     (Bug::MixesUpOutcomes, "load-since"),
+    (Bug::TrimsPuts, "records-are-untouched"),
+    (Bug::FoldsPauses, "pause-reasons"),
+    (Bug::CutsParts, "three-hundred-writes"),
+    (Bug::SplitsLongTransactions, "three-hundred-writes"),
 ];
 
 #[test]
@@ -226,6 +234,11 @@ impl Wrong {
                 _ => {}
             }
         }
+        match (&mut write, self.bug) {
+            (Write::Put { record, .. }, Bug::TrimsPuts) => *record = record.trim().into(),
+            (Write::Pause { reason }, Bug::FoldsPauses) => *reason = reason.to_lowercase().into(),
+            _ => {}
+        }
         write
     }
 
@@ -240,6 +253,10 @@ impl Wrong {
                 gone.clear();
             }
             (Contents::Part { failures, .. }, Bug::SinceForgetsFailures) => *failures = None,
+            (Contents::Part { rows, gone, .. }, Bug::CutsParts) => {
+                rows.truncate(255);
+                gone.truncate(64);
+            }
             (Contents::Part { gone, .. }, Bug::MixesUpOutcomes) => {
                 for gone in gone.iter_mut().filter(|gone| gone.outcome.is_some()) {
                     gone.outcome = Some(crate::item::Outcome::Gone);
@@ -264,6 +281,13 @@ impl Wrong {
                 let mut committed = disk.store.persist(fence, &writes[..end])?;
                 committed.results.resize(writes.len(), WriteResult::Missing);
                 Ok(committed)
+            }
+            Bug::SplitsLongTransactions if writes.len() > 200 => {
+                let (first, rest) = writes.split_at(200);
+                let mut results = disk.store.persist(fence, first)?.results;
+                let committed = disk.store.persist(fence, rest)?;
+                results.extend(committed.results);
+                Ok(Committed { results, ..committed })
             }
             Bug::InsertsFirst => {
                 let mut order: Vec<usize> = (0..writes.len()).collect();

@@ -8,6 +8,7 @@
 //!
 //! | SQLite says | answer | because |
 //! |---|---|---|
+//! | nothing: the file is gone | `Unavailable` | it is asked nothing: nobody would find what was written |
 //! | `FULL` | `Full` | rolled back; the reserve is given up, so that the next delete finds room |
 //! | `IOERR` at `COMMIT` | `Unknown` | the commit frame may or may not be on disk |
 //! | anything else | `Unavailable` | rolled back, or never begun |
@@ -19,8 +20,12 @@ use outbox::storage::{Committed, Contents, Fence, Scope, Snapshot, StorageError,
 use rusqlite::{Connection, ErrorCode, ffi};
 
 pub use self::open::{BUSY_TIMEOUT, OpenError};
-use self::reserve::{FREE_PAGES_MIN, Reserve};
+use self::{
+    identity::Identity,
+    reserve::{FREE_PAGES_MIN, Reserve},
+};
 
+mod identity;
 mod open;
 mod read;
 mod reserve;
@@ -33,6 +38,7 @@ mod write;
 pub struct SqliteStore {
     connection: Connection,
     path: PathBuf,
+    file: Identity,
     reserve: Reserve,
     /// `PRAGMA data_version` when last looked at.
     data_version: i64,
@@ -112,6 +118,9 @@ impl SqliteStore {
             Begin::Read => "BEGIN",
             Begin::Write => "BEGIN IMMEDIATE",
         };
+        if self.file.is_gone_from(&self.path) {
+            return Err(self.gone());
+        }
         execute(&self.connection, begin).map_err(|error| self.refused(&error))?;
         match work(&self.connection) {
             Ok(done) => match execute(&self.connection, "COMMIT") {
@@ -155,6 +164,12 @@ impl SqliteStore {
         // Best effort: another connection's reader may stand in the way, this time.
         let _ = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
         StorageError::Full
+    }
+
+    fn gone(&self) -> StorageError {
+        let what = "the file was deleted or replaced while it was open; what it held is gone with it. \
+                    Restart, to go on with the file that is there or a new one";
+        StorageError::Unavailable { cause: format!("{}: {what}", self.path.display()) }
     }
 
     fn unavailable(&self, error: &rusqlite::Error) -> StorageError {

@@ -13,7 +13,9 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, TransactionB
 use thiserror::Error;
 
 use super::{
-    SqliteStore, data_version, is_full,
+    SqliteStore, data_version,
+    identity::Identity,
+    is_full,
     reserve::{CHECKPOINT_PAGES, Reserve},
 };
 
@@ -168,7 +170,8 @@ impl SqliteStore {
         let data_version = data_version(&connection).map_err(|error| open_error(path, error))?;
         let reserve = Reserve::beside(path);
         reserve.make(); // without it, what is stored can still be read and sent
-        Ok(Self { connection, path: path.into(), reserve, data_version })
+        let file = Identity::of(path);
+        Ok(Self { connection, path: path.into(), file, reserve, data_version })
     }
 }
 
