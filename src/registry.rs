@@ -241,6 +241,18 @@ impl<A: DeserializeOwned + 'static> Mutator<A> {
         self
     }
 
+    /// Has its upgrade, if it has one by now, run by `run`: for a driver that catches its panics.
+    #[must_use]
+    pub fn upgrade_within(
+        mut self,
+        run: impl Fn(&dyn Fn() -> Result<Json, String>) -> Result<Json, String> + Send + Sync + 'static,
+    ) -> Self {
+        if let Some(upgrade) = self.upgrade.take() {
+            self.upgrade = Some(Arc::new(move |args| run(&|| upgrade(args.clone()))));
+        }
+        self
+    }
+
     /// Its own timeout in milliseconds (R14): 1 to 86,400,000.
     #[must_use]
     pub fn timeout_ms(mut self, timeout_ms: u64) -> Self {

@@ -28,7 +28,7 @@ use crate::{
     events::EVENTS_KEPT,
     executor::Executor,
     mutator_error::MutatorError,
-    mutators::{Mutators, Registered},
+    mutators::{Mutators, Registered, guarded},
     store::SqliteStore,
 };
 
@@ -79,7 +79,7 @@ impl Builder {
         F: Fn(Attempt<A>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<R, MutatorError>> + Send + 'static,
     {
-        self.mutators.register(mutator, erase(send));
+        self.mutators.register(guarded(mutator), erase(send));
         self
     }
 
@@ -171,7 +171,8 @@ impl Builder {
         Config { mutators: self.mutators.registry.configs(), shared, ..self.config.clone() }
     }
 
-    /// Opens the store, loads what is stored, and starts to send. Needs a tokio runtime with its timer.
+    /// Opens the store, loads what is stored, and starts to send. Needs a tokio runtime with its timer, which
+    /// must go on being driven: the executor's calls are answered in it, wherever they come from.
     ///
     /// # Errors
     /// [`StartError`]: what is wrong with the configuration or with the store, and what to do about it.

@@ -2,13 +2,14 @@
 
 use std::{
     mem,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, PoisonError, RwLock},
 };
 
 use outbox::Mutator;
 use serde::de::DeserializeOwned;
 
-use crate::attempt::MutatorFn;
+use crate::{attempt::MutatorFn, engine::flights::panic_message};
 
 pub(crate) type Mutators = outbox_driver::Mutators<MutatorFn>;
 
@@ -38,7 +39,15 @@ impl Registered {
     ) -> Arc<Mutators> {
         let mut now = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let mut next = Mutators::clone(&now);
-        next.register(mutator, send);
+        next.register(guarded(mutator), send);
         mem::replace(&mut now, Arc::new(next))
     }
+}
+
+/// The same mutator, but a panic of its upgrade refuses the args, as an error does (R23).
+pub(crate) fn guarded<A: DeserializeOwned + 'static>(mutator: Mutator<A>) -> Mutator<A> {
+    mutator.upgrade_within(|upgrade| {
+        let upgraded = catch_unwind(AssertUnwindSafe(upgrade));
+        upgraded.unwrap_or_else(|panic| Err(format!("it panicked: {}", panic_message(panic.as_ref()))))
+    })
 }

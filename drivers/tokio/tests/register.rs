@@ -88,6 +88,21 @@ async fn stored_args_are_brought_up_to_date_by_a_late_mutator_r23() {
 }
 
 #[tokio::test]
+async fn an_upgrade_that_panics_refuses_the_args_and_stops_nobody_r23() {
+    let folder = stored(&["addTodo", "other"]).await;
+    let executor = folder.builder().start().await.unwrap();
+    let (as_stored, other) = (executor.handle(id("addTodo")).await, executor.handle(id("other")).await);
+    let late = Mutator::<Todo>::new("addTodo").upgrade(|_| panic!("a mistake of the app's"));
+    let send = |attempt: Attempt<Todo>| async move { Ok(attempt.args.text) };
+    executor.register(late, send).await.unwrap();
+    executor.register(Mutator::<Titled>::new("other").upgrade(to_titled), send_title).await.unwrap();
+    for (waiting, text) in [(as_stored, "do addTodo"), (other, "do other")] {
+        let sent = within("what waited", waiting.unwrap().typed::<String>()).await.unwrap();
+        assert_eq!(sent, Settled::Committed(Some(text.into())));
+    }
+}
+
+#[tokio::test]
 async fn a_failure_record_is_brought_up_to_date_by_a_late_mutator_r15_r23() {
     let folder = Folder::new();
     let refuse = |_: Attempt<Todo>| async { Err::<(), _>(MutatorError::non_retriable("no such list")) };

@@ -79,12 +79,22 @@ export function coreConfig(options: OutboxOptions, mutators: Record<string, Muta
   }
 }
 
+/** Limits are the core's to check; that it is a number is not. */
+export function checkWhole(value: unknown, field: string): void {
+  if (value === undefined || (Number.isSafeInteger(value) && (value as number) >= 0)) return
+  throw new InputError(`\`${field}\` must be a whole number, not negative.`, field)
+}
+
 /** Refuses what can be refused before anything is opened. */
 export function checkOptions(options: OutboxOptions): void {
   for (const hook of ['beforeRetry', 'keyExtractor'] as const) {
     if (options[hook] !== undefined && typeof options[hook] !== 'function') {
       throw new InputError(`\`${hook}\` must be a function.`, hook)
     }
+  }
+  for (const number of ['maxConcurrency', 'timeout', 'maxArgsBytes'] as const) checkWhole(options[number], number)
+  if (options.jitter !== undefined && typeof options.jitter !== 'boolean') {
+    throw new InputError('`jitter` must be true or false.', 'jitter')
   }
   if (options.view !== undefined && typeof options.view?.connect !== 'function') {
     throw new InputError('`view` must be a view layer, such as tanstackDb({ createTransaction, collections }).', 'view')

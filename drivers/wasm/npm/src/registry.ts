@@ -1,6 +1,7 @@
 // The app's mutators by name: what the core is told of them, their keys (R7), and upgrades of stored args (R23).
 
 import { InputError, UnknownMutatorError } from './errors.js'
+import { checkWhole } from './options.js'
 import type { KeyLike, MutatorObject, Mutators } from './types.js'
 
 /** `(mutatorName, args) => key`, asked for every mutator whose own `key` is missing or gives none (R7). */
@@ -21,6 +22,9 @@ export class Registry {
   keyExtractor: KeyExtractor | undefined
 
   register(mutators: Mutators): void {
+    if (typeof mutators !== 'object' || mutators === null) {
+      throw new InputError('`mutators` must be an object of mutators by name.', 'mutators')
+    }
     const checked = Object.entries(mutators).map(([name, mutator]) => [name, normalised(name, mutator)] as const)
     for (const [name, mutator] of checked) {
       this.mutators.set(name, mutator)
@@ -82,6 +86,8 @@ function normalised(name: string, mutator: Mutators[string]): MutatorObject {
       throw new InputError(`\`${where}.${hook}\` must be a function.`, `${where}.${hook}`)
     }
   }
+  checkWhole(object.timeout, `${where}.timeout`)
+  if (object.retry !== undefined) checkWhole(object.retry.maxAttempts ?? null, `${where}.retry.maxAttempts`)
   return object
 }
 

@@ -79,6 +79,21 @@ test('a wrong call before the core is there fails, and the start goes on', async
   expect(await (await outbox.mutate.m(1, { idempotencyKey: 'order 7' })).settled).toMatchObject({ result: 1 })
 })
 
+test('options of the wrong kind are refused by their name', () => {
+  const refused = (options: object, field: string) => {
+    const make = () => createOutbox({ name: 'options', storage: memoryAdapter(), mutators: {}, ...options } as never)
+    expect(make).toThrow(expect.objectContaining({ name: 'InputError', field }))
+  }
+  refused({ timeout: '5' }, 'timeout')
+  refused({ maxConcurrency: 1.5 }, 'maxConcurrency')
+  refused({ jitter: 'yes' }, 'jitter')
+  refused({ storage: 'indexeddb' }, 'storage')
+  refused({ storage: memoryAdapter }, 'storage')
+  refused({ mutators: undefined }, 'mutators')
+  refused({ mutators: { m: { mutate: async () => 1, timeout: '5' } } }, 'mutators.m.timeout')
+  refused({ mutators: { m: { mutate: async () => 1, retry: {} } } }, 'mutators.m.retry.maxAttempts')
+})
+
 test('an observer that throws is reported; the others, and the call, go on in order', async () => {
   const reported = vi.fn()
   vi.stubGlobal('reportError', reported)

@@ -1,5 +1,7 @@
 // The storage interface: what `storage` may be, for stores of one's own.
 
+import { InputError } from '../errors.js'
+
 /** What a leader's request must match exactly, else it is refused as `fenced` (R27). */
 export interface Fence {
   /** The store's random id, made when the store is made: 32 hex digits. */
@@ -105,6 +107,9 @@ let count = 0
 
 /** The adapter in what the app gave. */
 export function adapterOf(storage: Storage): StorageAdapter {
+  if (typeof storage !== 'object' || storage === null) {
+    throw new InputError('`storage` must be an adapter, such as indexedDbAdapter() or memoryAdapter(), or an object like one.', 'storage')
+  }
   if ('connect' in storage) return storage
   const known = own.get(storage) ?? { location: `own-${++count}`, shared: true, overlaps: false, connect: () => storage }
   own.set(storage, known)
