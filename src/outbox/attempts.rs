@@ -128,6 +128,17 @@ impl Outbox {
         self.reconsider(seq);
     }
 
+    /// Parks an item if a claim of it that may have been stored was its last attempt: it counts, as it would
+    /// for the next leader (R16, R25).
+    pub(super) fn park_used_up(&mut self, seq: Seq, fx: &mut Effects) -> bool {
+        let Some(entry) = self.entries.get(seq).filter(|entry| entry.flags.claim_in_doubt) else {
+            return false;
+        };
+        let Some(reason) = self.why_parked(&entry.item, true) else { return false };
+        self.park(seq, reason, fx);
+        true
+    }
+
     fn park(&mut self, seq: Seq, reason: ParkReason, fx: &mut Effects) {
         self.dequeue(seq);
         let entry = self.entries.get_mut(seq).expect("a parked item is an entry");

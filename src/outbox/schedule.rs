@@ -246,7 +246,7 @@ impl Outbox {
     /// Starts what may be started, in the order it became runnable (R8).
     pub(super) fn pump(&mut self, fx: &mut Effects) {
         if self.journal.full {
-            self.pump_unclaimed();
+            self.pump_unclaimed(fx);
             return self.ask_hook(fx);
         }
         while let Some((seq, failed, probe)) = self.next_runnable() {
@@ -257,6 +257,9 @@ impl Outbox {
                 continue; // no longer first; the one that is will be reconsidered
             }
             let held = if let Stage::Claimed { trusted } = entry.stage { Some(trusted) } else { None };
+            if entry.stage == Stage::Waiting && self.park_used_up(seq, fx) {
+                continue;
+            }
             if probe {
                 sometimes!(Probe);
                 self.probe_at = self.now.plus_ms(PROBE_MS);
@@ -463,12 +466,16 @@ impl Outbox {
 
     /// While the store is full only that one item may be tried again, in its turn (R8); the next follows its
     /// delete.
-    fn pump_unclaimed(&mut self) {
+    fn pump_unclaimed(&mut self, fx: &mut Effects) {
         let Some(seq) = self.journal.unclaimed else { return };
         let Some(entry) = self.entries.get(seq) else { return };
         let failed = entry.failed_before();
         let is_ready = matches!(entry.queued, Queued::Ready(_)) && self.slots.has_room(self.now, failed);
         if is_ready && self.may_send() == Send::Yes {
+            if self.park_used_up(seq, fx) {
+                (self.journal.full, self.journal.unclaimed) = (false, None); // another may go instead
+                return;
+            }
             self.slots.take(Place::Stored(seq), self.now, failed, false);
             self.claim(seq);
             self.verify(seq);

@@ -395,7 +395,7 @@ impl Outbox {
 
     /// Why an item of a known version is held back (R16, R23). Whether its attempts are used up is for a
     /// new leader to say: for others the last one may be under way.
-    fn why_parked(&self, item: &Item, acquiring: bool) -> Option<ParkReason> {
+    pub(super) fn why_parked(&self, item: &Item, acquiring: bool) -> Option<ParkReason> {
         let Some(mutator) = self.mutator(&item.mutator_name) else { return Some(ParkReason::Unregistered) };
         let limit = mutator.max_attempts.filter(|limit| limit.then == Exhausted::Park)?;
         let exhausted = acquiring && item.retry_count >= limit.attempts;
