@@ -34,15 +34,12 @@ const open = new Map<string, { engine: Engine; starts: number }>()
 const ending = new Map<string, Promise<void>>()
 
 /** Whoever opens the same outbox next waits for it, if its store has to be left first. */
-async function end(name: string, work: () => Promise<void>): Promise<void> {
-  const before = ending.get(name)
-  const ended = Promise.resolve(before).catch(() => undefined).then(work)
-  ending.set(name, ended)
-  try {
-    await ended
-  } finally {
+function end(name: string, work: Promise<void>): Promise<void> {
+  const ended = Promise.allSettled([ending.get(name), work]).then(() => {
     if (ending.get(name) === ended) ending.delete(name)
-  }
+  })
+  ending.set(name, ended)
+  return work
 }
 
 /** No IndexedDB and no page: a server that renders. */
@@ -83,7 +80,7 @@ async function release(engine: Engine): Promise<void> {
   entry.starts -= 1
   await new Promise<void>((resolve) => { realTime.after(0, resolve) })
   if (entry.starts > 0) return
-  await end(engine.name, () => engine.stop())
+  await end(engine.name, engine.stop())
   if (open.get(engine.name) === entry) open.delete(engine.name)
 }
 
@@ -170,7 +167,7 @@ export function makeApi(load: LoadCore) {
 export async function deleteOutbox(name: string = DEFAULT_NAME, options: { readonly storage?: Storage } = {}): Promise<void> {
   const entry = open.get(name)
   const adapter = options.storage === undefined ? entry?.engine.adapter ?? indexedDbAdapter() : adapterOf(options.storage)
-  await end(name, async () => {
+  const stopAndDestroy = async () => {
     await entry?.engine.stop(true)
     if (entry !== undefined && open.get(name) === entry) open.delete(name)
     const connection = adapter.connect()
@@ -178,7 +175,8 @@ export async function deleteOutbox(name: string = DEFAULT_NAME, options: { reado
       throw new InputError('The store has no `destroy(name)`: delete its data yourself.', 'storage')
     }
     await connection.destroy(name)
-  })
+  }
+  await end(name, stopAndDestroy())
 }
 
 /** Identity, with types: for a registry in a file of its own. */

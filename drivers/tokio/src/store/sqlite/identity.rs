@@ -1,21 +1,30 @@
 //! `Identity`: whether the path still leads to the file that was opened. One that was deleted or replaced
 //! stays open, and takes writes that nobody will ever find: they are refused instead (R1).
 
-use std::{fs::Metadata, io, path::Path};
+use std::{
+    fs::Metadata,
+    io,
+    path::{self, Path, PathBuf},
+};
 
 /// A file, told apart from any other that comes to its path.
 #[derive(Debug)]
-pub(super) struct Identity(Option<(u64, u64)>);
+pub(super) struct Identity {
+    /// Absolute: the process may change its folder.
+    path: PathBuf,
+    numbers: Option<(u64, u64)>,
+}
 
 impl Identity {
     pub(super) fn of(path: &Path) -> Self {
-        Self(path.metadata().ok().as_ref().and_then(numbers))
+        let path = path::absolute(path).unwrap_or_else(|_| path.into());
+        Self { numbers: path.metadata().ok().as_ref().and_then(numbers), path }
     }
 
     /// Whether the file is certainly not there any longer. What cannot be looked up may be.
-    pub(super) fn is_gone_from(&self, path: &Path) -> bool {
-        match path.metadata() {
-            Ok(file) => self.0.is_some() && numbers(&file) != self.0,
+    pub(super) fn is_gone(&self) -> bool {
+        match self.path.metadata() {
+            Ok(file) => self.numbers.is_some() && numbers(&file) != self.numbers,
             Err(error) => error.kind() == io::ErrorKind::NotFound,
         }
     }

@@ -118,7 +118,7 @@ impl SqliteStore {
             Begin::Read => "BEGIN",
             Begin::Write => "BEGIN IMMEDIATE",
         };
-        if self.file.is_gone_from(&self.path) {
+        if self.file.is_gone() {
             return Err(self.gone());
         }
         execute(&self.connection, begin).map_err(|error| self.refused(&error))?;
