@@ -142,3 +142,17 @@ fn ten_attempts_are_told_once() {
     let told = world.events(0).iter().find(|event| stuck(event));
     assert_eq!(told, Some(&Event::Stuck { id: item_id("a"), attempts: 10 }));
 }
+
+#[test]
+fn a_row_that_a_leader_can_read_later_and_that_is_used_up_is_parked() {
+    let mut world = World::led(Config { shared: true, ..limited(3, Exhausted::Park) });
+    failed(&mut world, 3);
+    let (seq, record) = world.store.rows().next().map(|(seq, record)| (seq, record.to_vec())).unwrap();
+    world.store.put_raw(seq, b"garbage".to_vec());
+    world.restart_and_lead(0);
+    world.store.put_raw(seq, record);
+    world.focus(0);
+    world.advance_ms(3_600_000);
+    assert_eq!(world.reason(0, "a"), Reason::Parked(ParkReason::Attempts { attempts: 3 }));
+    assert_eq!(world.dispatched(0), ["a"; 3], "no attempt is left (R16)");
+}

@@ -212,7 +212,7 @@ impl Outbox {
         if known && leads && !released {
             return;
         }
-        let (mut shared, parked) = match self.read(&mut row, acquiring || released) {
+        let (mut shared, parked) = match self.read(&mut row, acquiring || leads) {
             Ok(read) => read,
             Err(problem) => return self.quarantine(row, problem, fx),
         };
@@ -234,10 +234,7 @@ impl Outbox {
                 entry.flags = acquired;
                 entry.first_attempt = 1;
             }
-            if released {
-                sometimes!(ReleasedLate);
-                self.reconsider(seq);
-            }
+            sometimes!(ReleasedLate, released);
         } else {
             if let Some(gone) = self.seq_of(&item.id) {
                 self.lost(gone, None, fx); // its id was given anew: that one has ended, and is told first
@@ -247,9 +244,9 @@ impl Outbox {
             self.tell_parked(&shared, parked, fx);
             let flags = if acquiring { acquired } else { Flags::default() };
             self.insert_entry(seq, Entry { flags, ..Entry::new(shared, places, parked) });
-            if leads {
-                self.reconsider(seq); // it may be one that could not be read before (R24)
-            }
+        }
+        if leads {
+            self.reconsider(seq); // released, or new: perhaps one that could not be read before (R24)
         }
     }
 

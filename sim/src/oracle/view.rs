@@ -124,16 +124,11 @@ impl Shown {
         match &snapshot.contents {
             // Of another store than the page knows: it starts over.
             Contents::Part { .. } if !known => return,
-            Contents::Part { rows, gone, failures } => {
-                self.read.fill(false, rows, gone);
-                if failures.is_some() {
-                    self.outdated.clear();
-                }
-            }
-            Contents::Full { rows, .. } => {
-                self.read.fill(true, rows, &[]);
-                self.outdated.clear();
-            }
+            Contents::Part { rows, gone, .. } => self.read.fill(false, rows, gone),
+            Contents::Full { rows, .. } => self.read.fill(true, rows, &[]),
+        }
+        if !matches!(snapshot.contents, Contents::Part { failures: None, .. }) {
+            self.outdated.clear();
         }
         self.store = Some(snapshot.store);
     }

@@ -67,7 +67,6 @@ export class Engine {
   private readonly stopping = new AbortController()
   private readonly unwatch: () => void
   private opened: Mode = 'idle'
-  private opening: Promise<void>
   private stopped: Promise<void> | undefined
   private events: OutboxEvent[] = []
   private isFlushing = false
@@ -79,10 +78,9 @@ export class Engine {
     readonly registry: Registry,
     private readonly loadCore: LoadCore,
     private readonly platform: Platform,
-    /** What must have ended before its store is opened. */
-    before: Promise<unknown> | undefined,
+    /** What opens the store, one after the other; at first what must have ended before. */
+    private opening: Promise<void> = Promise.resolve(),
   ) {
-    this.opening = Promise.resolve(before).then(() => undefined, () => undefined)
     this.ready = new Promise((resolve, reject) => { this.settleReady = { resolve, reject } })
     this.staged = new Promise((resolve, reject) => { this.settleStaged = { resolve, reject } })
     for (const promise of [this.ready, this.staged]) promise.catch(() => undefined)

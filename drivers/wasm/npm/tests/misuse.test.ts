@@ -15,17 +15,16 @@ const kept = <O extends { dispose(): Promise<void> }>(outbox: O): O => { open.pu
 const thrown = (work: Promise<unknown>): Promise<any> => work.then(() => { throw new Error('it did not throw') }, (error: unknown) => error)
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
-/** A store of texts for one process, and what it holds. */
+/** Makes stores for one process, all of the same texts. */
 function texts() {
   const map = new Map<string, string>()
-  const store = () => kvStore({
+  return () => kvStore({
     get: (key) => map.get(key), set: (key, value) => void map.set(key, value), delete: (key) => void map.delete(key), keys: () => [...map.keys()],
   })
-  return { map, store }
 }
 
 test('an outbox that is opened again while it still closes waits, if its store is for one: nothing is lost', async () => {
-  const { store } = texts()
+  const store = texts()
   const sent: unknown[] = []
   let answer!: () => void
   const answered = new Promise<void>((resolve) => { answer = resolve })

@@ -13,7 +13,10 @@
 //! | `IOERR` at `COMMIT` | `Unknown` | the commit frame may or may not be on disk |
 //! | anything else | `Unavailable` | rolled back, or never begun |
 
-use std::path::{Path, PathBuf};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use outbox::Epoch;
 use outbox::storage::{Committed, Contents, Fence, Scope, Snapshot, StorageError, Store, StoreId, Write};
@@ -43,6 +46,9 @@ pub struct SqliteStore {
     /// `PRAGMA data_version` when last looked at.
     data_version: i64,
 }
+
+const GONE: &str = "the file was deleted or replaced while it was open; what it held is gone with it. \
+                    Restart, to go on with the file that is there or a new one";
 
 /// Why a transaction was given up.
 enum Abort {
@@ -119,7 +125,7 @@ impl SqliteStore {
             Begin::Write => "BEGIN IMMEDIATE",
         };
         if self.file.is_gone() {
-            return Err(self.gone());
+            return Err(self.unavailable(&GONE));
         }
         execute(&self.connection, begin).map_err(|error| self.refused(&error))?;
         match work(&self.connection) {
@@ -166,14 +172,8 @@ impl SqliteStore {
         StorageError::Full
     }
 
-    fn gone(&self) -> StorageError {
-        let what = "the file was deleted or replaced while it was open; what it held is gone with it. \
-                    Restart, to go on with the file that is there or a new one";
-        StorageError::Unavailable { cause: format!("{}: {what}", self.path.display()) }
-    }
-
-    fn unavailable(&self, error: &rusqlite::Error) -> StorageError {
-        StorageError::Unavailable { cause: format!("{}: {error}", self.path.display()) }
+    fn unavailable(&self, why: &dyn fmt::Display) -> StorageError {
+        StorageError::Unavailable { cause: format!("{}: {why}", self.path.display()) }
     }
 }
 
