@@ -104,5 +104,6 @@ mod planted {
         GapIgnored: "a leader dispatches past a gap (R3)",
         LockIfAvailable: "the lock is asked for if it is free, and never queued for (R26)",
         ProbesNeverEnd: "offline is ignored (R8)",
+        DoubtsWithoutPause: "a store that never knows what it committed is asked without a pause (R4)",
     }
 }

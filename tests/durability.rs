@@ -282,6 +282,23 @@ fn bookkeeping_whose_commit_is_unknown_is_repeated() {
 }
 
 #[test]
+fn a_store_that_never_knows_is_asked_ever_more_rarely() {
+    let mut world = World::solo();
+    world.enqueue(0, "a", "k");
+    world.enqueue(0, "b", "k");
+    world.store_never_knows(true);
+    world.succeed("a");
+    world.advance_ms(9_000);
+    let tries = world.effects(0).iter().filter(|effect| matches!(effect, Effect::Persist { .. })).count();
+    assert_eq!(tries, 2 + 4, "two inserts, and the delete at 0, 0, 2 and 6 s");
+    world.store_never_knows(false);
+    world.advance_ms(10_000);
+    assert_eq!(world.stored(), ["b"]);
+    assert_eq!(world.in_flight(0), ["b"]);
+    assert_eq!(world.dispatched(0), ["a", "b"]);
+}
+
+#[test]
 fn inserts_that_were_fenced_go_again_before_newer_ones() {
     let mut world = World::shared(2);
     world.hold_storage();

@@ -73,6 +73,7 @@ pub fn catalogue() -> Vec<Entry> {
         entry(M::GapIgnored, "order", 2_000),
         entry(M::LockIfAvailable, "liveness", 200),
         entry(M::ProbesNeverEnd, "concurrency", 200),
+        entry(M::DoubtsWithoutPause, "bounds", 500),
     ]
 }
 

@@ -313,10 +313,14 @@ impl Outbox {
         }
     }
 
-    /// The store cannot tell whether it committed: look before writing again (R4).
+    /// The store cannot tell whether it committed: look before writing again (R4), and ever more rarely if
+    /// it never can.
     fn doubtful(&mut self, jobs: Vec<Job>, answer: bool, fence: Option<Fence>) {
         sometimes!(Doubt);
         self.journal.want.doubt = true;
+        if !mutant!(DoubtsWithoutPause) {
+            self.journal.retry.doubt.failed_again(self.now);
+        }
         for job in jobs.into_iter().rev() {
             if let Job::Insert(local) = job {
                 if let Some(writing) = self.writing.get_mut(local) {
@@ -510,6 +514,9 @@ impl Outbox {
         }
         if did(Class::Put) || !journal.has_put() {
             journal.retry.put = Retry::default();
+        }
+        if !jobs.is_empty() || journal.is_idle() {
+            journal.retry.doubt = Retry::default();
         }
         if journal.separate {
             journal.insert_limit = journal.insert_limit.saturating_mul(2);

@@ -126,6 +126,8 @@ pub(super) struct Retries {
     pub(super) free: Retry,
     pub(super) put: Retry,
     pub(super) read: Retry,
+    /// Doubts, one after the other, about what was committed (R4).
+    pub(super) doubt: Retry,
 }
 
 /// When one kind of request is repeated, with backoff.
@@ -139,6 +141,14 @@ impl Retry {
     pub(super) fn failed(&mut self, now: Timestamp) {
         self.failures = self.failures.saturating_add(1);
         self.at = Some(now.plus_ms(backoff::window_ms(self.failures)));
+    }
+
+    /// As [`Retry::failed`], but once is no reason to wait.
+    pub(super) fn failed_again(&mut self, now: Timestamp) {
+        match self.failures {
+            0 => self.failures = 1,
+            _ => self.failed(now),
+        }
     }
 
     pub(super) fn is_due(&self, now: Timestamp) -> bool {
@@ -318,9 +328,15 @@ impl Journal {
         self.in_flight.is_none() && self.is_idle() && self.want.is_empty()
     }
 
+    /// Whether a read that is due waits.
+    fn wants_read(&self, now: Timestamp) -> bool {
+        let after_doubt = !self.want.doubt || self.retry.doubt.is_due(now);
+        !self.want.is_empty() && self.retry.read.is_due(now) && after_doubt
+    }
+
     /// Whether none is in flight and one that is due waits; no write goes before a doubt is cleared.
     pub(super) fn is_wanted(&self, now: Timestamp) -> bool {
-        let read = !self.want.is_empty() && self.retry.read.is_due(now);
+        let read = self.wants_read(now);
         let free = self.has_free() && self.retry.free.is_due(now);
         let put = self.has_put() && self.retry.put.is_due(now);
         let write = free || put || !self.inserts.is_empty();
@@ -383,7 +399,7 @@ impl Outbox {
     }
 
     fn request_read(&mut self, fx: &mut Effects) -> bool {
-        if self.journal.want.is_empty() || !self.journal.retry.read.is_due(self.now) {
+        if !self.journal.wants_read(self.now) {
             return false;
         }
         let want = &mut self.journal.want;
@@ -423,8 +439,9 @@ impl Outbox {
             return self.gives_up_at(request.since).filter(|_| !request.gave_up);
         }
         let (free, put) = (journal.has_free(), journal.has_put());
-        let read = !journal.want.is_empty();
-        let retries = [(free, &journal.retry.free), (put, &journal.retry.put), (read, &journal.retry.read)];
+        let (read, doubt) = (!journal.want.is_empty(), journal.want.doubt);
+        let retry = &journal.retry;
+        let retries = [(free, &retry.free), (put, &retry.put), (read, &retry.read), (doubt, &retry.doubt)];
         let retry = retries.into_iter().filter(|(wanted, _)| *wanted).filter_map(|(_, retry)| retry.at);
         let give_up = journal.failing_since.and_then(|since| self.gives_up_at(since));
         retry.chain(give_up).filter(|&at| at > self.now).min()

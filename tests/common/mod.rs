@@ -88,6 +88,7 @@ pub struct World {
     faults: VecDeque<Fault>,
     /// While true, every transaction that adds or changes a row is refused as `Full`.
     disk_full: bool,
+    never_knows: bool,
     /// While set, every storage request is refused with it.
     broken: Option<StorageError>,
     /// While true, storage answers only when told to.
@@ -115,6 +116,7 @@ impl World {
             next_call: 0,
             faults: VecDeque::new(),
             disk_full: false,
+            never_knows: false,
             broken: None,
             hold_storage: false,
             hold_mail: false,

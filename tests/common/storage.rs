@@ -50,6 +50,11 @@ impl World {
         self.broken = error;
     }
 
+    /// Whether no transaction is committed, and the store cannot tell; it can be read.
+    pub fn store_never_knows(&mut self, never: bool) {
+        self.never_knows = never;
+    }
+
     /// The store is deleted and made again.
     pub fn replace_store(&mut self, id: StoreId) {
         self.store = MemoryStore::new(id);
@@ -110,6 +115,7 @@ impl World {
             Effect::Persist { writes, .. } if self.disk_full && writes.iter().any(grows) => {
                 Some(Fault::Refuse(StorageError::Full))
             }
+            Effect::Persist { .. } if self.never_knows => Some(Fault::Refuse(StorageError::Unknown)),
             _ => None,
         };
         let fault = fault.or(broken).or(full);

@@ -7,10 +7,11 @@
 //! | a storage request | that the one before it was answered; its writes, with R4's limits and order |
 //! | an input's end | how many effects it had, with what it names and the slots it may free |
 //! | each input | how many there were at this very instant |
+//! | a transaction in doubt | how often one of its writes was in doubt within a second |
 
 use outbox::{
-    Effect, Input, Poke, Seq,
-    storage::{Contents, Write},
+    Effect, Input, Poke, Seq, Timestamp,
+    storage::{Contents, StorageError, Write},
 };
 
 use super::{Facts, Oracle, per_tab::PerTab};
@@ -26,6 +27,9 @@ const MAX_BYTES: usize = 1 << 20;
 /// Timers that may fire at one instant: the one in force, its early double, and those that a frozen page
 /// missed.
 const TICKS_PER_INSTANT: u32 = 64;
+/// How often a write may be in doubt within a second: at once again after the first time, and the same for a
+/// leader that came back.
+const DOUBTS_A_SECOND: usize = 4;
 
 /// The judge.
 #[derive(Debug)]
@@ -46,6 +50,10 @@ struct Busy {
     at_ms: u64,
     inputs: u32,
     ticks: u32,
+    /// The places of the transaction under way.
+    writing: Vec<Seq>,
+    /// Which places were written in doubt, and when by the page's clock, since a transaction went well.
+    doubts: Vec<(Seq, Timestamp)>,
 }
 
 impl Bounds {
@@ -100,6 +108,10 @@ impl Bounds {
         if std::mem::replace(&mut busy.at_ms, world.now_ms) != world.now_ms {
             (busy.inputs, busy.ticks) = (0, 0);
         }
+        if let Input::Persisted { result, .. } = input {
+            let now = world.page(tab).map_or(Timestamp::ZERO, |page| world.time_of(page));
+            busy.written(tab, result.as_ref().err(), now)?;
+        }
         busy.inputs += 1;
         busy.ticks += u32::from(matches!(input, Input::Tick));
         if busy.inputs > self.inputs_per_instant || busy.ticks > TICKS_PER_INSTANT {
@@ -121,6 +133,7 @@ impl Bounds {
                     return Err(format!("t{tab}: a second storage request is in flight: {effect}"));
                 }
                 if let Effect::Persist { writes, .. } = effect {
+                    self.pages.of(tab).writing = writes.iter().filter_map(place).collect();
                     return self.transaction(tab, writes);
                 }
             }
@@ -147,6 +160,24 @@ impl Bounds {
             return Err(format!("t{tab}: {} is put twice in one transaction", twice[0]));
         }
         Ok(())
+    }
+}
+
+impl Busy {
+    /// The transaction under way was answered. One in doubt may be repeated, but not again and again at once.
+    fn written(&mut self, tab: u32, error: Option<&StorageError>, now: Timestamp) -> Result<(), String> {
+        let places = std::mem::take(&mut self.writing);
+        match error {
+            None => self.doubts.clear(),
+            Some(StorageError::Unknown) => self.doubts.extend(places.iter().map(|&seq| (seq, now))),
+            Some(_) => {}
+        }
+        self.doubts.retain(|&(_, at)| now.since_ms(at) < 1_000);
+        let often = |seq: &&Seq| self.doubts.iter().filter(|(at, _)| at == *seq).count() > DOUBTS_A_SECOND;
+        match places.iter().find(often) {
+            Some(seq) => Err(format!("t{tab}: {seq} was written in doubt again and again within a second")),
+            None => Ok(()),
+        }
     }
 }
 
@@ -180,6 +211,14 @@ fn rank(write: &Write) -> Option<u8> {
     }
 }
 
+/// The place of a leader's write.
+fn place(write: &Write) -> Option<Seq> {
+    match write {
+        Write::Put { seq, .. } | Write::Delete { seq, .. } | Write::Bury { seq, .. } => Some(*seq),
+        _ => None,
+    }
+}
+
 fn put_at(write: &Write) -> Option<Seq> {
     if let Write::Put { seq, .. } = write { Some(*seq) } else { None }
 }
@@ -196,8 +235,6 @@ fn bytes(write: &Write) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use outbox::Timestamp;
-
     use super::*;
     use crate::oracle::tamper::{calm, effects, inputs, rang, told, truth};
 

@@ -18,6 +18,7 @@ const RARE: Taste = Taste { lanes: 10, rare: 100 };
 pub(super) fn add(app: &dyn Workload, scenario: &mut Scenario) {
     let stream = |entity| Chance(Streams::new(scenario.seed).rng(entity, Draw::Swarm, 0));
     let (mut giving_up, mut doubts, mut removals) = (stream(3), stream(4), stream(5));
+    let mut never_knowing = stream(6);
     let is_calm = scenario.faults.is_empty();
     if !is_calm && giving_up.one_in(16) {
         give_up(app, &mut giving_up, scenario);
@@ -27,6 +28,9 @@ pub(super) fn add(app: &dyn Workload, scenario: &mut Scenario) {
     }
     if !is_calm && removals.one_in(12) {
         remove(&mut removals, scenario);
+    }
+    if !is_calm && never_knowing.one_in(16) {
+        never_know(&mut never_knowing, scenario);
     }
     scenario.steps.sort_by_key(|step| step.at_ms);
 }
@@ -63,6 +67,18 @@ fn doubt_claims(draw: &mut Chance, scenario: &mut Scenario) {
             for after in 1..=3 {
                 at(n + after, What::FullStorage { for_ms: 0 });
             }
+        }
+    }
+}
+
+/// A store that can be read, and cannot tell what it committed, many times in a row (R4).
+fn never_know(draw: &mut Chance, scenario: &mut Scenario) {
+    for tab in 0..scenario.options.tabs {
+        let first = draw.within(1, EFFECTS.into()) as u32;
+        for n in first..first + draw.within(4, 24) as u32 {
+            let when = When::Nth { tab, kind: EffectKind::Persist, n };
+            let what = What::UnknownStorage { committed: draw.one_in(8) };
+            scenario.faults.push(Fault { when, what });
         }
     }
 }
