@@ -1,10 +1,10 @@
 //! Opening the file: made if it is not there, and refused, untouched, if it is not this outbox's.
 
 use std::{
-    fs::OpenOptions,
+    fs::{self, File, OpenOptions},
     io,
     path::{Path, PathBuf},
-    thread,
+    process, thread,
     time::{Duration, Instant},
 };
 
@@ -292,13 +292,47 @@ fn open_error(path: &Path, source: rusqlite::Error) -> OpenError {
     }
 }
 
-/// The system's own reason why the file, or the log beside it, cannot be written. SQLite says only
-/// "unable to open database file".
+/// The system's own reason why the file, or what is kept beside it, cannot be written. SQLite says only
+/// "unable to open database file". The file itself is not opened: to close it again would end the locks that
+/// other connections of this process have on it (POSIX).
 fn write_error(path: &Path) -> Option<io::Error> {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    let tried = [path, Path::new(&log)].map(|file| OpenOptions::new().append(true).create(true).open(file));
-    let errors = tried.into_iter().filter_map(Result::err);
+    let beside = |ending: &str| {
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(ending);
+        PathBuf::from(beside)
+    };
+    let read_only = path.metadata().is_ok_and(|file| file.permissions().readonly());
+    let file = read_only.then(|| io::ErrorKind::PermissionDenied.into());
+    let log = OpenOptions::new().append(true).open(beside("-wal")).err();
+    let probe = beside(&format!("-probe-{}", process::id()));
+    let folder = File::create_new(&probe).and_then(|_| fs::remove_file(&probe)).err();
     let denied = [io::ErrorKind::PermissionDenied, io::ErrorKind::ReadOnlyFilesystem];
-    errors.into_iter().find(|error| denied.contains(&error.kind()))
+    [file, log, folder].into_iter().flatten().find(|error: &io::Error| denied.contains(&error.kind()))
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+
+    /// How many POSIX locks there are on a file.
+    fn locks(path: &Path) -> usize {
+        let inode = format!(":{} ", path.metadata().expect("the file is there").ino());
+        let locks = fs::read_to_string("/proc/locks").expect("Linux lists its locks");
+        locks.lines().filter(|line| line.contains("POSIX") && line.contains(&inode)).count()
+    }
+
+    #[test]
+    fn why_a_file_cannot_be_opened_is_looked_up_without_a_trace() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("outbox.db");
+        let store = SqliteStore::open(&path, "traces").expect("a new file");
+        let names = || fs::read_dir(folder.path()).expect("it can be listed").count();
+        let before = (locks(&path), names());
+        assert!(before.0 > 0, "an open file is locked");
+        assert!(write_error(&path).is_none(), "it can be written");
+        assert_eq!((locks(&path), names()), before);
+        drop(store);
+    }
 }
