@@ -291,11 +291,31 @@ fn a_store_that_never_knows_is_asked_ever_more_rarely() {
     world.advance_ms(9_000);
     let tries = world.effects(0).iter().filter(|effect| matches!(effect, Effect::Persist { .. })).count();
     assert_eq!(tries, 2 + 4, "two inserts, and the delete at 0, 0, 2 and 6 s");
+    let recovered = |world: &World| {
+        let told = |effect: &&Effect| matches!(effect, Effect::Notify(Event::StorageRecovered));
+        world.effects(0).iter().filter(told).count()
+    };
+    assert_eq!(recovered(&world), 0, "it can be read, but it does not work");
     world.store_never_knows(false);
     world.advance_ms(10_000);
+    assert_eq!(recovered(&world), 1);
     assert_eq!(world.stored(), ["b"]);
     assert_eq!(world.in_flight(0), ["b"]);
     assert_eq!(world.dispatched(0), ["a", "b"]);
+}
+
+#[test]
+fn a_store_that_did_what_it_could_not_tell_has_recovered() {
+    let mut world = World::solo();
+    world.enqueue(0, "a", "k");
+    world.store_commits_then_unknown();
+    world.succeed("a");
+    assert!(world.stored().is_empty());
+    let last = world
+        .effects(0)
+        .iter()
+        .rfind(|effect| matches!(effect, Effect::Notify(Event::StorageFailed(_) | Event::StorageRecovered)));
+    assert_eq!(last, Some(&Effect::Notify(Event::StorageRecovered)), "nothing is left to be repeated");
 }
 
 #[test]

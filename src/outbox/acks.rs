@@ -502,7 +502,7 @@ impl Outbox {
     }
 
     /// A transaction of these writes, or a read, went well.
-    fn storage_works(&mut self, jobs: &[Job], fx: &mut Effects) {
+    pub(super) fn storage_works(&mut self, jobs: &[Job], fx: &mut Effects) {
         let did = |class| jobs.iter().any(|job| job.class() == class);
         if did(Class::Put) {
             self.claim_the_unclaimed();

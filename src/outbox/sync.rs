@@ -305,6 +305,7 @@ impl Outbox {
             sometimes!(DoubtRefused);
             self.refuse(local, Err(CallError::Storage(StorageError::Unknown)), fx);
         }
+        self.storage_works(&[], fx); // what was found done is not repeated
     }
 
     fn quarantine(&mut self, row: Row, problem: String, fx: &mut Effects) {
