@@ -18,7 +18,8 @@ use std::{
 };
 
 use outbox::{
-    CallId, Effect, Event, Input, ItemId, Outbox, Outcome, Timestamp, ViewChange, storage::StorageError,
+    AttemptId, CallId, Effect, Event, Input, ItemId, Outbox, Outcome, Timestamp, ViewChange,
+    storage::StorageError,
 };
 use outbox_driver::{AnswerSender, Lookups, Waiters};
 use tokio::{
@@ -109,8 +110,8 @@ struct Parts {
     lookups: Lookups,
     watchers: Vec<Watcher>,
     stopping: bool,
-    /// Attempts that were to begin while stopping, and did not.
-    held_back: usize,
+    /// Attempts that were to begin while stopping, and did not; none that the outbox has given up since.
+    held_back: Vec<AttemptId>,
 }
 
 impl Engine {
@@ -291,7 +292,7 @@ impl Running {
             Effect::Persist { op, fence, writes } => self.ask(Request::Persist { op, fence, writes }),
             Effect::Dispatch { attempt, item, deadline } => {
                 if self.parts.stopping {
-                    return self.parts.held_back += 1; // a probe: its claim is stored, and it is sent again
+                    return self.parts.held_back.push(attempt); // a probe: its claim is stored
                 }
                 let mutators = self.mutators.now();
                 let mutator = mutators.send(&item.mutator_name);
@@ -301,7 +302,10 @@ impl Running {
                 let flight = self.parts.flights.begin(attempt, item, deadline, mutator);
                 self.parts.later.push(Later::Dispatch(flight));
             }
-            Effect::Cancel(attempt) => self.parts.flights.cancel(attempt),
+            Effect::Cancel(attempt) => {
+                self.parts.held_back.retain(|held_back| *held_back != attempt);
+                self.parts.flights.cancel(attempt);
+            }
             Effect::AskBeforeRetry { ask, items } => {
                 let question = self.hook.ask(ask, items);
                 self.parts.later.push(Later::Ask(question));

@@ -94,6 +94,8 @@ pub(crate) struct Engine {
     is_load_refused: Cell<bool>,
     is_away: Cell<bool>,
     stage: Cell<Stage>,
+    /// Attempts that were to begin while stopping, and did not; none that the outbox has given up since.
+    held_back: RefCell<Vec<AttemptId>>,
     /// Rings when the stop's patience is over.
     patience: Alarm,
 }
@@ -133,6 +135,7 @@ impl Engine {
                 is_load_refused: Cell::new(false),
                 is_away: Cell::new(false),
                 stage: Cell::new(Stage::Running),
+                held_back: RefCell::default(),
             }
         }))
     }
@@ -250,7 +253,7 @@ impl Engine {
                 self.storage.ask(self, Request::Persist { op, fence, writes });
             }
             Effect::Dispatch { attempt, item, deadline } => self.dispatch(attempt, &item, deadline),
-            Effect::Cancel(attempt) => self.app.cancel(attempt),
+            Effect::Cancel(attempt) => self.cancel(attempt),
             Effect::AskBeforeRetry { ask, items } => self.app.ask(ask, items),
             Effect::Resign => self.leadership.resign(self),
             Effect::Steal(holder) => self.leadership.steal(&holder),

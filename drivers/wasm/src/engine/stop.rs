@@ -20,10 +20,8 @@ pub struct Stopped {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
     Running,
-    /// Nothing new is sent; so many dispatches were held back.
-    Stopping {
-        held_back: usize,
-    },
+    /// Nothing new is sent.
+    Stopping,
     Stopped,
 }
 
@@ -40,7 +38,7 @@ impl Engine {
             return;
         }
         self.page.replace(None); // it may not say `online` any longer
-        self.stage.set(Stage::Stopping { held_back: 0 });
+        self.stage.set(Stage::Stopping);
         self.patience.set(Some(self.clock.now().plus_ms(patience_ms)));
         self.feed(Input::Online(false));
     }
@@ -49,16 +47,18 @@ impl Engine {
         match self.stage.get() {
             Stage::Running => self.app.dispatch(attempt, Arc::clone(item), deadline),
             // A probe: its claim is stored, and it is sent again.
-            Stage::Stopping { held_back } => self.stage.set(Stage::Stopping { held_back: held_back + 1 }),
+            Stage::Stopping => self.held_back.borrow_mut().push(attempt),
             Stage::Stopped => {}
         }
     }
 
+    pub(super) fn cancel(&self, attempt: AttemptId) {
+        self.held_back.borrow_mut().retain(|held_back| *held_back != attempt);
+        self.app.cancel(attempt);
+    }
+
     pub(super) fn stop_if_quiet(&self) {
-        if let Stage::Stopping { .. } = self.stage.get()
-            && self.given_up() == 0
-            && self.look(Outbox::is_durable)
-        {
+        if self.stage.get() == Stage::Stopping && self.given_up() == 0 && self.look(Outbox::is_durable) {
             self.close();
         }
     }
@@ -82,7 +82,6 @@ impl Engine {
     }
 
     fn given_up(&self) -> usize {
-        let held_back = if let Stage::Stopping { held_back } = self.stage.get() { held_back } else { 0 };
-        self.look(Outbox::in_flight).saturating_sub(held_back)
+        self.look(Outbox::in_flight) - self.held_back.borrow().len()
     }
 }
