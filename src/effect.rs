@@ -12,7 +12,8 @@ use crate::{
     time::Timestamp,
 };
 
-/// One thing to do, in order. Closed on purpose: a driver carries out every one of them.
+/// One thing to do, in order, and before the next input is handled [whose `Sleep` would come too early].
+/// Closed on purpose: a driver carries out every one of them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Effect {

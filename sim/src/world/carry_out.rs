@@ -425,7 +425,7 @@ impl Play<'_> {
 
     fn lock_changed(&mut self, holder: PageId) {
         self.see(&Moment::Lock { holder: Some(holder.tab) });
-        self.deliver(holder, Mail::Elected);
+        self.post(holder, 0, Mail::Elected); // a thief's turn comes when its other effects are carried out
         self.tell_holder();
     }
 

@@ -1,6 +1,6 @@
 //! The run: from a scenario to its end, or to the first violation.
 
-use std::{collections::BTreeMap, hash::Hasher, mem, rc::Rc};
+use std::{collections::BTreeMap, hash::Hasher, rc::Rc};
 
 use outbox::{
     Effect, Input, Outbox, Registry, Trigger,
@@ -85,7 +85,7 @@ pub fn run_judged<'a>(
     let watch = Watch { oracles, facts, sink, hash: RunHash::default(), moments: 0, found: None };
     let world = World::new(Rc::new(scenario.clone()));
     let server = app.server(scenario);
-    Play { world, watch, app, server, registries: BTreeMap::new(), effects: Vec::new() }.finish()
+    Play { world, watch, app, server, registries: BTreeMap::new(), effects: Some(Vec::new()) }.finish()
 }
 
 /// A run under way.
@@ -96,8 +96,8 @@ pub(super) struct Play<'a> {
     pub(super) server: Box<dyn Server>,
     /// By build.
     registries: BTreeMap<u32, Registry>,
-    /// A buffer that is used again.
-    effects: Vec<Effect>,
+    /// A buffer that is used again; gone while it is in use.
+    effects: Option<Vec<Effect>>,
 }
 
 impl Play<'_> {
@@ -316,12 +316,13 @@ impl Play<'_> {
     }
 
     /// Gives the core of a page an input and carries out its effects, in order; a fault may end it between
-    /// any two.
+    /// any two. An effect never leads to the next input within this [its `Sleep` would be overtaken].
     pub(super) fn feed(&mut self, id: PageId, input: Input) {
         let Some(page) = self.page(id) else { return };
         let now = self.world.time_of(page);
         self.watch.see(&self.world, &Moment::Input { tab: id.tab, input: &input });
-        let mut effects = mem::take(&mut self.effects);
+        let buffer = self.effects.take();
+        let mut effects = buffer.expect("what an input led to is carried out before the next is fed");
         let page = self.page_mut(id).expect("it was there");
         if matches!(input, Input::Loaded { .. } | Input::Persisted { .. }) {
             page.asked_storage = false;
@@ -335,7 +336,7 @@ impl Play<'_> {
             self.watch.see(&self.world, &Moment::Effect { tab: id.tab, effect: &effect });
             self.carry_out(id, effect);
         }
-        self.effects = effects;
+        self.effects = Some(effects);
         if self.page(id).is_some() {
             self.see(&Moment::Handled { tab: id.tab, effects: count });
             self.gather(id);
