@@ -4,7 +4,7 @@ mod common;
 
 use common::*;
 use outbox::{
-    Config, Effect, Event, Input, MutatorConfig, Outbox, Timestamp, Trigger,
+    Config, Effect, Event, Input, MutatorConfig, Outbox, Outcome, Timestamp, Trigger,
     storage::{Scope, StorageError, StoreId},
 };
 
@@ -126,6 +126,22 @@ fn a_store_made_again_fences_the_old_leader() {
     world.elect(0);
     let call = world.enqueue(0, "b", "b");
     assert_eq!(world.seq(call).0, 1);
+    assert_eq!(world.drain(), ["b"]);
+}
+
+#[test]
+fn a_place_that_is_given_anew_ends_the_lead_before_a_late_result_can_settle_who_has_it_now() {
+    let mut world = World::shared(1);
+    world.enqueue(0, "a", "k");
+    let attempt = world.attempt("a");
+    world.replace_store(StoreId(8));
+    world.enqueue(0, "b", "k"); // waits for its lane, so that its insert is no leader's write
+    assert_eq!(world.place_of("b"), Some(attempt.seq));
+    assert_eq!(world.resigned(0), 1);
+    world.resolve(0, attempt, success());
+    assert_eq!(world.resolved(0, "a"), [Outcome::Gone]);
+    assert!(world.resolved(0, "b").is_empty());
+    world.elect(0);
     assert_eq!(world.drain(), ["b"]);
 }
 

@@ -246,6 +246,11 @@ impl Outbox {
             sometimes!(FailureRetried);
             self.failures.remove(failure);
         }
+        if self.is_leading() && seq <= self.through() {
+            // No store gives a place twice: it was made anew, and what was dispatched to its places before
+            // says nothing of who has them now (R14).
+            self.fenced_out(Vec::new(), fx);
+        }
         let id = writing.item.id.clone();
         // Storage had the place and the id to give: what was known to have them is gone.
         let at_place = self.entries.contains(seq).then_some(seq);
