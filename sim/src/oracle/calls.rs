@@ -143,11 +143,12 @@ fn ran(open: &mut BTreeMap<CallId, Call>, writes: &[Write], answer: &Input, told
     };
     let unknown = matches!(told, Input::Persisted { result: Err(StorageError::Unknown), .. });
     for (at, write) in writes.iter().enumerate() {
-        for call in open.values_mut().filter(|call| call.about.is_written_by(write)) {
-            call.unknown |= unknown;
+        let mut about_it = open.values_mut().filter(|call| call.about.is_written_by(write));
+        if unknown {
+            about_it.for_each(|call| call.unknown = true); // and what was done is not theirs: they go again
+            continue;
         }
         // Calls about the same are written in the order they were made.
-        let mut about_it = open.values_mut().filter(|call| call.about.is_written_by(write));
         let Some(call) = about_it.find(|call| !(call.did || call.missing)) else { continue };
         let result = results.and_then(|results| results.get(at));
         call.did = matches!(result, Some(WriteResult::Done | WriteResult::Inserted(_)));
