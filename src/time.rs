@@ -26,6 +26,12 @@ impl Timestamp {
         self.0
     }
 
+    /// What a replica whose clock stands here goes by when it is told `now`: time never runs back (R30), and
+    /// ends where every wait can still be added to it.
+    pub(crate) fn advanced_to(self, now: Self) -> Self {
+        self.max(now.min(Self(u64::MAX / 2)))
+    }
+
     /// This point plus `millis` milliseconds, saturating.
     #[must_use]
     pub const fn plus_ms(self, millis: u64) -> Self {

@@ -3,8 +3,13 @@
 
 mod common;
 
+use std::collections::VecDeque;
+
 use common::*;
-use outbox::{Class, Item, record};
+use outbox::{
+    CallId, Class, Effect, Input, Item, Outbox, Timestamp, Trigger, record,
+    storage::{MemoryStore, Store, StoreId},
+};
 
 const YEAR_MS: u64 = 365 * 24 * 60 * 60 * 1_000;
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
@@ -98,6 +103,45 @@ fn a_suspend_of_a_year_makes_due_what_waited_and_times_out_what_flew() {
     assert_eq!(world.cancelled(0).len(), 1, "the attempt is long over");
     world.advance_ms(60_000);
     assert!(world.dispatched(0).iter().filter(|id| *id == "flying").count() >= 2, "and was repeated");
+}
+
+#[test]
+fn at_the_end_of_time_no_timer_is_asked_for_that_is_over() {
+    for before_the_end_ms in [0, 1, 5_000] {
+        let now = Timestamp::from_millis(u64::MAX - before_the_end_ms);
+        let (mut outbox, mut store) =
+            (Outbox::new(hook_config(), now).expect("a config"), MemoryStore::new(StoreId(7)));
+        let id = stored_item("a", "a", START).id;
+        let enqueue = Input::Enqueue { call: CallId(1), draft: draft(id.as_str(), "write", "a") };
+        let mut inputs = VecDeque::from([Input::Wake(Trigger::Init), Input::Elected, enqueue]);
+        let (mut effects, mut sent, mut ticks) = (Vec::new(), 0, 0);
+        while let Some(input) = inputs.pop_front() {
+            outbox.handle(Timestamp::from_millis(u64::MAX), input, &mut effects);
+            for effect in effects.drain(..) {
+                match effect {
+                    Effect::Acquire { op } => inputs.push_back(Input::Loaded { op, result: store.acquire() }),
+                    Effect::Load { op, fence, scope } => {
+                        inputs.push_back(Input::Loaded { op, result: store.load(fence, &scope) });
+                    }
+                    Effect::Persist { op, fence, writes } => {
+                        inputs.push_back(Input::Persisted { op, result: store.persist(fence, &writes) });
+                    }
+                    Effect::Dispatch { attempt, .. } => {
+                        sent += 1;
+                        inputs.push_back(Input::Resolved { attempt, outcome: transport() });
+                    }
+                    Effect::Sleep { until: Some(until) } => {
+                        assert!(until < Timestamp::from_millis(u64::MAX), "a wait can be added to any time");
+                        ticks += 1;
+                        inputs.push_back(Input::Tick);
+                    }
+                    _ => {}
+                }
+            }
+            assert!(ticks < 100, "a timer for ever");
+        }
+        assert_eq!(sent, 1);
+    }
 }
 
 #[test]

@@ -596,3 +596,15 @@ fn the_harness_sees_an_overlap_when_there_is_one() {
     });
     assert!(overlaps.sum::<u64>() > 0);
 }
+
+#[test]
+fn r31_at_the_end_of_time_no_timer_is_asked_for_that_is_over() {
+    let end = Timestamp::from_millis(u64::MAX);
+    let mut election = Election::new(ElectionConfig::new("a", 7), end).expect("the times are the defaults");
+    for input in
+        [ElectionInput::Started, ElectionInput::Tick, message("b", 1, Says::Claim), ElectionInput::Resign]
+    {
+        election.handle(end, input, &mut Vec::new());
+        assert!(election.wake_at().is_some_and(|at| at < end), "a wait can be added to any time");
+    }
+}

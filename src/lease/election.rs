@@ -62,6 +62,7 @@ impl Election {
     /// The first field of `config` that is out of its limits (R32).
     pub fn new(config: ElectionConfig, now: Timestamp) -> Result<Self, ConfigError> {
         config.validate()?;
+        let now = Timestamp::ZERO.advanced_to(now);
         Ok(Self {
             config,
             role: Role::Stopped,
@@ -83,7 +84,7 @@ impl Election {
     /// A `now` before an earlier one counts as that earlier one (R30).
     pub fn handle(&mut self, now: Timestamp, input: ElectionInput, effects: &mut Vec<ElectionEffect>) {
         let missed_ms = now.since_ms(self.now);
-        self.now = self.now.max(now);
+        self.now = self.now.advanced_to(now);
         self.look_at_the_clock(missed_ms, effects);
         match input {
             ElectionInput::Started => self.start(effects),

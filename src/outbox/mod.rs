@@ -133,6 +133,7 @@ impl Outbox {
     /// The first field of `config` that is out of its limits.
     pub fn new(config: Config, now: Timestamp) -> Result<Self, ConfigError> {
         config.validate()?;
+        let now = Timestamp::ZERO.advanced_to(now);
         Ok(Self {
             names: config.mutators.keys().map(|name| Arc::from(name.as_str())).collect(),
             now,
@@ -169,7 +170,7 @@ impl Outbox {
     ///
     /// `now` never runs back inside a replica; one that does is read as the latest seen (R30).
     pub fn handle(&mut self, now: Timestamp, input: Input, effects: &mut Vec<Effect>) {
-        self.now = self.now.max(now);
+        self.now = self.now.advanced_to(now);
         let gathers = self.config.gather && !matches!(input, Input::Tick);
         match input {
             Input::Enqueue { call, draft } => {
