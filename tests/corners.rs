@@ -5,8 +5,8 @@ mod common;
 
 use common::*;
 use outbox::{
-    Input, Outcome, Reply, Seq, Verdict, record,
-    storage::{Committed, StorageError, Store, StoreId, Write},
+    Effect, Epoch, Input, Outcome, Poke, Reply, Seq, Verdict, record,
+    storage::{Committed, Contents, Row, Scope, StorageError, Store, StoreId, Write},
 };
 
 const YEAR_MS: u64 = 365 * 24 * 60 * 60 * 1_000;
@@ -153,6 +153,45 @@ fn an_id_that_is_free_again_before_its_old_item_is_known_to_be_gone() {
     world.deliver_mail();
     world.release_storage();
     assert_eq!(world.shown(1), ["a"]);
+}
+
+#[test]
+fn a_store_whose_counters_are_at_their_end_overflows_nothing() {
+    const END: u64 = u64::MAX;
+    let mut world = World::shared(2);
+    world.hold_storage();
+    world.focus(1);
+    let Some(&Effect::Load { op, .. }) = world.request(1) else { panic!("focus looks") };
+    let mut snapshot = world.store.load(None, &Scope::Full).expect("it can be read");
+    (snapshot.change, snapshot.through, snapshot.epoch) = (END, Seq(END), Epoch(END));
+    let record = record::encode(&stored_item("last", "k", START)).as_bytes().to_vec().into();
+    snapshot.contents = Contents::Full { rows: vec![Row { seq: Seq(END), record }], failures: vec![] };
+    world.answer_instead(1, Input::Loaded { op, result: Ok(snapshot) });
+    assert_eq!(world.shown(1), ["last"]);
+    world.release_storage();
+    for id in ["a", "b"] {
+        world.enqueue(1, id, "k"); // its place and its change are far below what is known
+    }
+    world.focus(1);
+    world.advance_ms(60_000);
+    assert_eq!(world.shown(1), ["a", "b"], "what the store has counts, whatever it said before");
+}
+
+#[test]
+fn a_poke_to_the_end_of_the_change_counter_costs_a_load() {
+    let mut world = World::shared(2);
+    world.enqueue(0, "a", "a");
+    let last = world.effects(0).iter().rev().find_map(|effect| match effect {
+        Effect::Poke(Poke::Committed { to, .. }) => Some(*to),
+        _ => None,
+    });
+    let (from, store) = (last.expect("the leader pokes"), world.store.store_id());
+    let (settled, changed) = (vec![], vec![Seq(u64::MAX)]);
+    world.poke(1, Poke::Committed { store, from, to: u64::MAX, settled, changed, more: false });
+    world.enqueue(1, "b", "b");
+    world.advance_ms(30_000);
+    assert_eq!(world.shown(1), ["a", "b"]);
+    assert_eq!(world.drain(), ["a", "b"]);
 }
 
 #[test]

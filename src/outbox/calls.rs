@@ -88,7 +88,7 @@ impl Outbox {
     fn write_item(&mut self, call: CallId, mut item: Item, failure: Option<ItemId>, fx: &mut Effects) {
         mutant!(FollowerNotStored => {
             if self.is_follower() && self.known.is_some() {
-                let seq = Seq(self.through().0 + 1);
+                let seq = Seq(self.through().0.saturating_add(1));
                 return Self::reply(fx, call, Ok(Reply::Enqueued { id: item.id, seq }));
             }
         });

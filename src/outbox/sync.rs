@@ -453,7 +453,7 @@ impl Outbox {
     /// Storage allocated `seq`: known up to there, or a gap to load (R3).
     pub(super) fn advance_through(&mut self, seq: Seq) {
         let Some(known) = &mut self.known else { return };
-        if seq.0 == known.through.0 + 1 {
+        if seq.0 == known.through.0.saturating_add(1) {
             known.through = seq;
         } else if seq > known.through {
             sometimes!(GapLoaded);
@@ -464,7 +464,7 @@ impl Outbox {
     /// Our transaction made the change counter `change`: others wrote meanwhile if it leapt (R28).
     pub(super) fn note_own_change(&mut self, change: u64) {
         let Some(known) = &mut self.known else { return };
-        if change == known.change + 1 {
+        if change == known.change.saturating_add(1) {
             known.change = change;
         } else if change > known.change {
             self.journal.want.since = true;

@@ -9,6 +9,7 @@ use alloc::{
     sync::Arc,
     vec::Vec,
 };
+use core::ops::Bound;
 
 use serde::Deserialize;
 
@@ -417,7 +418,8 @@ impl MemoryStore {
                 Change::Failures => failures = true,
             }
         }
-        put.extend(self.rows.range(Seq(through.0 + 1)..).map(|(seq, _)| *seq));
+        let later = self.rows.range((Bound::Excluded(through), Bound::Unbounded));
+        put.extend(later.map(|(seq, _)| *seq));
         Contents::Part {
             rows: put.iter().filter_map(|seq| Some(self.rows.get(seq)?.to_row(*seq))).collect(),
             gone: gone.into_iter().map(|(seq, outcome)| Gone { seq, outcome }).collect(),
