@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use outbox::{Draft, Key, MutatorConfig, Reason};
+use outbox::{Draft, Item, Key, MutatorConfig, Reason, Seq, record};
 
 /// A draft whose key is derived from its args.
 fn keyed_by_args(id: &str, args: &str) -> Draft {
@@ -107,6 +107,29 @@ fn two_barriers_keep_their_order() {
     world.enqueue_draft(0, draft("wall2", "barrier", "y"));
     world.enqueue(0, "c", "c");
     assert_eq!(world.drain(), ["a", "wall1", "b", "wall2", "c"]);
+}
+
+#[test]
+fn a_record_that_becomes_a_barrier_or_ceases_to_be_one_is_taken_as_it_is_stored() {
+    let mut world = World::shared(2);
+    world.pause(0, "test");
+    for (id, key) in [("a", "x"), ("b", "y"), ("c", "z")] {
+        world.enqueue(0, id, key);
+    }
+    let plain = world.stored_item("b");
+    for barrier in [true, false, true] {
+        let changed = Item { barrier, ..plain.clone() };
+        world.store.put_raw(Seq(2), record::encode(&changed).as_bytes().to_vec());
+        world.focus(1);
+        assert_eq!(world.outbox(1).item(&item_id("b")).map(|item| item.barrier), Some(barrier));
+    }
+    world.depose(0);
+    world.elect(1);
+    world.resume(1, "test");
+    assert_eq!(world.in_flight(1), ["a"]);
+    world.succeed("a");
+    assert_eq!(world.in_flight(1), ["b"]);
+    assert_eq!(world.drain(), ["b", "c"]);
 }
 
 #[test]

@@ -349,12 +349,19 @@ impl Outbox {
         }
         let rekeyed = entry.item.key != item.key;
         let shown = entry.item.args != item.args || entry.item.mutator_name != item.mutator_name;
-        entry.item = item;
+        let was_barrier = core::mem::replace(&mut entry.item, item).barrier;
+        let is_barrier = entry.item.barrier;
         if shown {
             Self::view(fx, ViewChange::Set { place: Place::Stored(seq), item: Arc::clone(&entry.item) });
         }
         if rekeyed {
             self.rekey(seq);
+        }
+        if is_barrier && !was_barrier {
+            self.barriers.insert(seq);
+        } else if was_barrier && !is_barrier {
+            self.barriers.remove(&seq);
+            self.reconsider_every_head();
         }
     }
 
