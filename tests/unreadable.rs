@@ -4,7 +4,7 @@
 mod common;
 
 use common::*;
-use outbox::{Event, Seq};
+use outbox::{Event, Seq, record};
 
 const BROKEN: [&[u8]; 9] = [
     b"",
@@ -95,6 +95,29 @@ fn a_seq_above_it_is_no_gap() {
     let call = world.enqueue(0, "a", "k");
     assert_eq!(world.seq(call), Seq(2));
     assert_eq!(world.loads(0), loads, "known, though it cannot be read (R3)");
+}
+
+#[test]
+fn of_two_rows_with_one_id_one_is_an_item_and_the_other_waits_for_its_end() {
+    let mut world = World::empty();
+    let record = |key| record::encode(&stored_item("a", key, START)).as_bytes().to_vec();
+    world.store.insert_raw(record("k"));
+    let second = world.store.insert_raw(record("l"));
+    world.start(config());
+    world.elect(0);
+    for _ in 0..3 {
+        world.depose(0);
+        world.focus(0);
+        world.elect(0);
+        world.advance_ms(1_000); // its backoff after a claim without a result
+    }
+    assert_eq!(quarantined(&world), [(second, record("l"))], "once, and nobody is told gone");
+    assert!(world.settled(0, "a").is_empty());
+    world.succeed("a");
+    assert_eq!(world.settled(0, "a").len(), 1);
+    assert_eq!(world.store.rows().map(|(seq, _)| seq).collect::<Vec<_>>(), [second], "it stays stored");
+    world.restart_and_lead(0);
+    assert_eq!(world.drain(), ["a"]);
 }
 
 #[test]

@@ -150,11 +150,9 @@ impl Outbox {
         let new = rows.len().saturating_sub(self.entries.len());
         self.ids.reserve(new);
         fx.reserve(new);
-        for row in rows {
-            self.merge(row, acquiring, fx);
-        }
-        for Gone { seq, outcome } in gone {
-            self.lost(seq, outcome, fx);
+        // Both are stored: who was known first stays.
+        for row in self.merge_all(rows, gone, acquiring, fx) {
+            self.quarantine(row, String::from("another item has its id"), fx);
         }
         self.reconsider_above(before);
     }
@@ -167,12 +165,8 @@ impl Outbox {
         let before = self.through();
         let mut seen: Sorted<Seq> = rows.iter().map(|row| row.seq).collect();
         seen.extend(gone.iter().map(|gone| gone.seq));
-        for row in rows {
-            self.merge(row, false, fx);
-        }
-        for Gone { seq, outcome } in gone {
-            self.lost(seq, outcome, fx);
-        }
+        // Has the other item of that id ended? A full load tells.
+        self.journal.want.full |= !self.merge_all(rows, gone, false, fx).is_empty();
         for seq in seen {
             if seq > self.through() {
                 self.advance_through(seq);
@@ -202,27 +196,47 @@ impl Outbox {
         }
     }
 
+    /// Takes over the rows, and that others are gone. A row whose id another item has comes last, as that one
+    /// may have ended by then; if it has not, the row is given back.
+    fn merge_all(&mut self, rows: Vec<Row>, gone: Vec<Gone>, acquiring: bool, fx: &mut Effects) -> Vec<Row> {
+        let mut namesakes = Vec::new();
+        for row in rows {
+            namesakes.extend(self.merge(row, acquiring, fx));
+        }
+        for Gone { seq, outcome } in gone {
+            self.lost(seq, outcome, fx);
+        }
+        let again = namesakes.into_iter();
+        again.filter_map(|row| self.merge(row, acquiring, fx)).collect()
+    }
+
     /// One row as it is stored. What a leader knows of an item is newer than any row, unless it was parked
-    /// for want of a mutator and is no longer.
-    fn merge(&mut self, mut row: Row, acquiring: bool, fx: &mut Effects) {
+    /// for want of a mutator and is no longer. A row whose id another item has is given back.
+    fn merge(&mut self, mut row: Row, acquiring: bool, fx: &mut Effects) -> Option<Row> {
         let seq = row.seq;
         let mut known = self.entries.contains(seq);
         let leads = self.is_leading() && !acquiring;
         let released = leads && self.entries.get(seq).is_some_and(|entry| self.is_outdated(entry));
         if known && leads && !released {
-            return;
+            return None;
         }
         let (mut shared, parked) = match self.read(&mut row, acquiring || leads) {
             Ok(read) => read,
-            Err(problem) => return self.quarantine(row, problem, fx),
+            Err(problem) => {
+                self.quarantine(row, problem, fx);
+                return None;
+            }
         };
-        self.quarantined.remove(&seq);
         let item = Arc::make_mut(&mut shared);
         self.clamp(item);
         if known && self.entries.get(seq).is_some_and(|entry| entry.item.id != item.id) {
             self.lost(seq, None, fx); // the store was made anew, and gave its place to another
             known = false;
         }
+        if !known && self.seq_of(&item.id).is_some() {
+            return Some(row);
+        }
+        self.quarantined.remove(&seq);
         self.claim_writing(seq, item, fx);
         let acquired = Flags { must_ask: true, ..Flags::default() };
         if known {
@@ -236,9 +250,6 @@ impl Outbox {
             }
             sometimes!(ReleasedLate, released);
         } else {
-            if let Some(gone) = self.seq_of(&item.id) {
-                self.lost(gone, None, fx); // its id was given anew: that one has ended, and is told first
-            }
             let places = self.lanes.join(&mut item.key, seq);
             Self::view(fx, ViewChange::Set { place: Place::Stored(seq), item: Arc::clone(&shared) });
             self.tell_parked(&shared, parked, fx);
@@ -248,6 +259,7 @@ impl Outbox {
         if leads {
             self.reconsider(seq); // released, or new: perhaps one that could not be read before (R24)
         }
+        None
     }
 
     /// The item of a row, and why it is held back; else why nothing can be read of it (R24).
