@@ -5,12 +5,14 @@
 //! |---|---|
 //! | a `Sleep` | its time, with the page's own |
 //! | a storage request | that the one before it was answered; its writes, with R4's limits and order |
-//! | an input's end | how many effects it had, with what it names and the slots it may free |
+//! | an input's end | how many effects it had, with what it names, the slots it may free, and who was squashed |
 //! | each input | how many there were at this very instant |
 //! | a transaction in doubt | how often one of its writes was in doubt within a second |
 
+use std::collections::BTreeSet;
+
 use outbox::{
-    Effect, Input, Poke, Seq, Timestamp,
+    Effect, Event, Input, ItemId, Outcome, Poke, Seq, Timestamp,
     storage::{Contents, StorageError, Write},
 };
 
@@ -47,6 +49,8 @@ struct Busy {
     asked: bool,
     /// Effects that the input under way may have.
     effects: usize,
+    /// Items that were squashed, and whose outcome is to be told with the survivor's (R17).
+    squashed: BTreeSet<ItemId>,
     at_ms: u64,
     inputs: u32,
     ticks: u32,
@@ -136,6 +140,13 @@ impl Bounds {
                     self.pages.of(tab).writing = writes.iter().filter_map(place).collect();
                     return self.transaction(tab, writes);
                 }
+            }
+            Effect::Notify(Event::Settled { id, outcome: Outcome::Squashed { .. }, .. }) => {
+                self.pages.of(tab).squashed.insert(id.clone());
+            }
+            Effect::Notify(Event::Resolved { id, .. }) => {
+                let busy = self.pages.of(tab);
+                busy.effects += usize::from(busy.squashed.remove(id));
             }
             _ => {}
         }
@@ -236,7 +247,7 @@ fn bytes(write: &Write) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oracle::tamper::{calm, effects, inputs, rang, told, truth};
+    use crate::oracle::tamper::{calm, effects, id, inputs, rang, told, truth};
 
     fn judged(liar: impl FnMut(&Effect) -> Vec<Effect>) -> Option<String> {
         effects(&mut Bounds::new(&calm(2)), &calm(2), liar)
@@ -298,6 +309,29 @@ mod tests {
             moment => tell(moment),
         });
         rang(found, "effects of one input");
+    }
+
+    /// A hundred items were squashed into one; at the first input their outcomes are told, each so often.
+    fn squashed(times: u32) -> Option<String> {
+        let mut untold: Vec<ItemId> = (1..=100).map(id).collect();
+        told(&mut Bounds::new(&calm(1)), &calm(1), move |moment, tell| {
+            let Moment::Handled { tab, effects } = *moment else { return tell(moment) };
+            let told = untold.len() as u32 * times;
+            for id in untold.drain(..) {
+                let (into, seq) = (id.clone(), Seq(1));
+                let settled = Event::Settled { id: id.clone(), seq, outcome: Outcome::Squashed { into } };
+                tell(&Moment::Effect { tab, effect: &Effect::Notify(settled) });
+                let resolved = Effect::Notify(Event::Resolved { id, outcome: Outcome::Gone });
+                (0..times).for_each(|_| tell(&Moment::Effect { tab, effect: &resolved }));
+            }
+            tell(&Moment::Handled { tab, effects: effects + told });
+        })
+    }
+
+    #[test]
+    fn outcomes_of_the_squashed_ring_only_if_they_are_told_again() {
+        assert_eq!(squashed(1), None);
+        rang(squashed(2), "effects of one input");
     }
 
     #[test]
