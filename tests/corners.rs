@@ -5,7 +5,7 @@ mod common;
 
 use common::*;
 use outbox::{
-    Effect, Epoch, Input, Outcome, Poke, Reply, Seq, Verdict, record,
+    Effect, Epoch, Input, Outcome, Poke, Reason, Reply, Seq, Verdict, record,
     storage::{Committed, Contents, Row, Scope, StorageError, Store, StoreId, Write},
 };
 
@@ -192,6 +192,30 @@ fn a_poke_to_the_end_of_the_change_counter_costs_a_load() {
     world.advance_ms(30_000);
     assert_eq!(world.shown(1), ["a", "b"]);
     assert_eq!(world.drain(), ["a", "b"]);
+}
+
+#[test]
+fn one_that_is_written_under_an_id_that_has_just_become_free_is_found_by_it() {
+    let mut world = World::shared(2);
+    world.hold_storage();
+    world.hold_mail();
+    world.focus(1);
+    world.enqueue(0, "a", "a");
+    world.answer(0);
+    world.lose_mail();
+    let call = world.enqueue(1, "a", "a");
+    world.answer(1);
+    assert!(world.writing(1).iter().any(|write| matches!(write, Write::Insert { .. })));
+    world.succeed("a");
+    world.answer(0);
+    world.deliver_mail();
+    assert_eq!(world.reason(1, "a"), Reason::Writing, "the other one is gone (R19)");
+    assert!(world.outbox(1).item(&item_id("a")).is_some());
+    let removal = world.remove(1, "a");
+    world.release_storage();
+    assert_eq!(world.seq(call), Seq(2));
+    assert!(world.done(removal), "it is removed once it is stored (R18)");
+    assert!(world.stored().is_empty());
 }
 
 #[test]

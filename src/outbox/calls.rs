@@ -132,7 +132,7 @@ impl Outbox {
     }
 
     pub(super) fn remove(&mut self, call: CallId, id: ItemId, fx: &mut Effects) {
-        match self.ids.find(&id).copied() {
+        match self.place_of(&id) {
             Some(Place::Writing(local)) => {
                 let writing = self.writing.get_mut(local).expect("ids points at a writing item");
                 return writing.removals.push(call);

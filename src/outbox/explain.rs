@@ -19,9 +19,9 @@ impl Outbox {
     #[must_use]
     pub fn explain(&self, id: &ItemId) -> Option<Blocked> {
         let blocked = |reason| Some(Blocked { reason, until: None });
-        let seq = match self.ids.find(id)? {
+        let seq = match self.place_of(id)? {
             Place::Writing(_) => return blocked(Reason::Writing),
-            Place::Stored(seq) => *seq,
+            Place::Stored(seq) => seq,
         };
         let entry = self.entries.get(seq)?;
         match &entry.stage {

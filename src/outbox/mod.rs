@@ -280,6 +280,14 @@ impl Outbox {
         names.get(name).cloned().unwrap_or_else(|| Arc::from(name))
     }
 
+    /// Where a pending item is. One that is being written is not found by its id if a stored one, of another
+    /// replica, had that until just now.
+    fn place_of(&self, id: &ItemId) -> Option<Place> {
+        let mut written = self.writing.iter();
+        let mut written = || written.find(|(_, writing)| writing.item.id == *id);
+        self.ids.find(id).copied().or_else(|| written().map(|(local, _)| Place::Writing(local)))
+    }
+
     fn fence(&self) -> Option<Fence> {
         match self.role {
             Role::Leading { fence } => Some(fence),
@@ -329,9 +337,9 @@ impl Outbox {
     /// One pending item.
     #[must_use]
     pub fn item(&self, id: &ItemId) -> Option<&Item> {
-        match self.ids.find(id)? {
-            Place::Stored(seq) => self.entries.get(*seq).map(|entry| &*entry.item),
-            Place::Writing(local) => self.writing.get(*local).map(|writing| &*writing.item),
+        match self.place_of(id)? {
+            Place::Stored(seq) => self.entries.get(seq).map(|entry| &*entry.item),
+            Place::Writing(local) => self.writing.get(local).map(|writing| &*writing.item),
         }
     }
 
