@@ -6,6 +6,10 @@
 use outbox::Json;
 use serde::{Deserialize, Serialize};
 
+mod limits;
+
+pub use limits::OutOfLimits;
+
 /// One run: the world's options, what people do, and what goes wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

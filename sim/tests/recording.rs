@@ -184,6 +184,13 @@ fn the_command_says_what_a_file_is_not() {
     says("list.json", "[]", "list.json is no object of JSON: ");
     says("other.json", "{}", "is neither a scenario, which has `steps`");
     says("scenario.json", r#"{"steps":1}"#, "looks like a scenario but cannot be read: ");
+    let endless = scene(Options::default(), vec![open(0, 0)], vec![], u64::MAX);
+    let endless = serde_json::to_string(&endless).unwrap();
+    says(
+        "endless.json",
+        &endless,
+        "endless.json cannot be played: healAtMs is 18446744073709551615, not 0 to ",
+    );
     says("recording.json", r#"{"inputs":1}"#, "looks like a flight recording but cannot be read: ");
     says("trace.jsonl", "{\"header\":{}}\n{}\n", "is a trace, as --jsonl writes it");
     let mut cut = recording("npm.json");

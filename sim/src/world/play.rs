@@ -60,12 +60,18 @@ pub struct Violation {
 }
 
 /// Plays a scenario with all oracles.
+///
+/// # Panics
+/// If it is out of its limits: see [`Scenario::check`].
 #[must_use]
 pub fn run(app: &dyn App, scenario: &Scenario) -> Report {
     run_with(app, scenario, None)
 }
 
 /// The same; `sink` sees every moment.
+///
+/// # Panics
+/// As [`run`] does.
 #[must_use]
 pub fn run_with<'a>(app: &'a dyn App, scenario: &Scenario, sink: Option<Sink<'a>>) -> Report {
     let mut oracles = oracle::all(scenario);
@@ -74,6 +80,9 @@ pub fn run_with<'a>(app: &'a dyn App, scenario: &Scenario, sink: Option<Sink<'a>
 }
 
 /// The same with these oracles alone.
+///
+/// # Panics
+/// As [`run`] does.
 #[must_use]
 pub fn run_judged<'a>(
     app: &'a dyn App,
@@ -81,6 +90,9 @@ pub fn run_judged<'a>(
     oracles: Vec<Box<dyn Oracle>>,
     sink: Option<Sink<'a>>,
 ) -> Report {
+    if let Err(error) = scenario.check() {
+        panic!("the scenario cannot be played: {error}");
+    }
     let facts = oracle::Facts::default();
     let watch = Watch { oracles, facts, sink, hash: RunHash::default(), moments: 0, found: None };
     let world = World::new(Rc::new(scenario.clone()));

@@ -20,6 +20,7 @@ pub(crate) enum Given {
 
 /// By which a file of JSON is known.
 #[derive(Deserialize)]
+#[serde(expecting = "an object")]
 struct Probe {
     steps: Option<IgnoredAny>,
     inputs: Option<IgnoredAny>,
@@ -45,7 +46,9 @@ pub(crate) fn given(given: &str) -> Result<Given, String> {
     let broken = |what, error| format!("{given} looks like {what} but cannot be read: {error}");
     match probe {
         Probe { steps: Some(_), .. } => {
-            let scenario = serde_json::from_str(&text).map_err(|error| broken("a scenario", error))?;
+            let scenario: Scenario =
+                serde_json::from_str(&text).map_err(|error| broken("a scenario", error))?;
+            scenario.check().map_err(|error| format!("the scenario in {given} cannot be played: {error}"))?;
             Ok(Given::Scenario(Named { name: given.into(), scenario }))
         }
         Probe { inputs: Some(_), .. } => {
