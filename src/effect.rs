@@ -139,8 +139,8 @@ pub struct AskedItem {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Sent {
-    /// It was never claimed. The server can have seen it all the same if a leader that could not write its claim
-    /// to a full disk sent it (R5), and leads no more.
+    /// It was never claimed. The server can have seen it all the same if a leader that could not write its
+    /// claim to a full disk sent it (R5), and leads no more.
     Never,
     /// It was claimed at least once.
     Maybe,

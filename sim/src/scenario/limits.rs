@@ -1,5 +1,5 @@
-//! What a scenario may say. Beyond it the world's clock overflows, or the core is right to do what the oracles
-//! take for a bug: a store that always takes longer than a leader trusts a claim drains nothing.
+//! What a scenario may say. Beyond it the world's clock overflows, or the core is right to do what the
+//! oracles take for a bug: a store that always takes longer than a leader trusts a claim drains nothing.
 
 use std::ops::RangeInclusive;
 
