@@ -24,7 +24,7 @@ use outbox_sim::{
     viewer::html,
     world::World,
 };
-use scenes::{attempt, enqueue, open, scene};
+use scenes::{attempt, enqueue, enqueue_as, open, scene};
 
 fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("recordings").join(name)
@@ -191,6 +191,8 @@ fn the_command_says_what_a_file_is_not() {
         &endless,
         "endless.json cannot be played: healAtMs is 18446744073709551615, not 0 to ",
     );
+    let vans = scene(Options::default(), vec![enqueue_as("useParts", 0, 0, 1, "k")], vec![], 0);
+    says("vans.json", &serde_json::to_string(&vans).unwrap(), "the standard one has no mutator `useParts`");
     says("recording.json", r#"{"inputs":1}"#, "looks like a flight recording but cannot be read: ");
     says("trace.jsonl", "{\"header\":{}}\n{}\n", "is a trace, as --jsonl writes it");
     let mut cut = recording("npm.json");

@@ -3,7 +3,12 @@
 use std::fs;
 
 use outbox::Recording;
-use outbox_sim::{scenario::Scenario, swarm::swarm};
+use outbox_sim::{
+    app::App,
+    scenario::{Action, Scenario},
+    standard::Standard,
+    swarm::swarm,
+};
 use serde::{Deserialize, de::IgnoredAny};
 
 /// A scenario and the words that name it again.
@@ -49,6 +54,12 @@ pub(crate) fn given(given: &str) -> Result<Given, String> {
             let scenario: Scenario =
                 serde_json::from_str(&text).map_err(|error| broken("a scenario", error))?;
             scenario.check().map_err(|error| format!("the scenario in {given} cannot be played: {error}"))?;
+            if let Some(mutator) = foreign(&scenario) {
+                return Err(format!(
+                    "the scenario in {given} is of another app: the standard one has no mutator `{mutator}`; \
+                     play it with its own app, by `Trace::of_run` or `shrink::shrink`"
+                ));
+            }
             Ok(Given::Scenario(Named { name: given.into(), scenario }))
         }
         Probe { inputs: Some(_), .. } => {
@@ -61,6 +72,15 @@ pub(crate) fn given(given: &str) -> Result<Given, String> {
              flight recording, which has `inputs` and comes from an app: see `cargo sim replay --help`"
         )),
     }
+}
+
+/// A mutator that the standard app does not have.
+fn foreign(scenario: &Scenario) -> Option<&str> {
+    let known = Standard.registry(Standard.newest_build()).configs();
+    scenario.steps.iter().find_map(|step| match &step.action {
+        Action::Enqueue { mutator, .. } if !known.contains_key(mutator) => Some(mutator.as_str()),
+        _ => None,
+    })
 }
 
 /// The same where only a scenario will do.
