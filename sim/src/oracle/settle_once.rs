@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use outbox::{
     AttemptId, AttemptOutcome, CallId, Class, Effect, Event, Input, ItemId, Outcome, Place, Reply, Seq,
-    Verdict, ViewChange, storage::Fence,
+    Timestamp, Verdict, ViewChange, storage::Fence,
 };
 
 use super::{Facts, Oracle, facts::How, per_tab::PerTab};
@@ -32,14 +32,16 @@ struct Told {
     resolved: BTreeSet<ItemId>,
     /// How often the args had been rewritten when an attempt was dispatched.
     dispatched: BTreeMap<(Seq, u32), u32>,
-    flying: BTreeSet<AttemptId>,
+    /// Those in flight, with their deadlines.
+    flying: BTreeMap<AttemptId, Timestamp>,
     /// Removals under way of items that the page knew.
     removing: BTreeMap<CallId, ItemId>,
     /// Items whose end may or may not be decided: the hook took them out, or one of two removals failed.
     unsure: BTreeSet<ItemId>,
     /// What must come of the input under way.
     due: Due,
-    /// The input under way is an attempt's end, or a timer, which may end attempts.
+    /// The input under way is an attempt's end, or a timer, which may end attempts, or comes when one has run
+    /// out: of a page that was frozen, any does.
     ends_attempts: bool,
 }
 
@@ -73,7 +75,13 @@ impl Oracle for SettleOnce {
                 told.given(world, *tab, input);
             }
             Moment::Effect { tab, effect } => {
-                return self.pages.of(*tab).wants(facts, effect).map_err(|what| format!("t{tab}: {what}"));
+                let now = world.page(*tab).map(|page| world.time_of(page));
+                let told = self.pages.of(*tab);
+                if let Effect::Cancel(attempt) = effect {
+                    let deadline = told.flying.get(attempt).copied();
+                    told.ends_attempts |= deadline.zip(now).is_some_and(|(deadline, now)| deadline <= now);
+                }
+                return told.wants(facts, effect).map_err(|what| format!("t{tab}: {what}"));
             }
             Moment::Handled { tab, .. } => {
                 if let Due::Commit(id, attempt) = std::mem::take(&mut self.pages.of(*tab).due) {
@@ -117,7 +125,7 @@ impl Told {
 
     /// What must come of an attempt's end (R14).
     fn due_of(&mut self, world: &World, tab: u32, attempt: AttemptId, outcome: &AttemptOutcome) -> Due {
-        let in_flight = self.flying.remove(&attempt);
+        let in_flight = self.flying.remove(&attempt).is_some();
         let Some(page) = world.page(tab) else { return Due::Anything };
         let Some(item) = page.view.get(&Place::Stored(attempt.seq)) else { return Due::Anything };
         let id = item.id.clone();
@@ -150,8 +158,8 @@ impl Told {
 
     fn wants(&mut self, facts: &Facts, effect: &Effect) -> Result<(), String> {
         match effect {
-            Effect::Dispatch { attempt, item, .. } => {
-                self.flying.insert(*attempt);
+            Effect::Dispatch { attempt, item, deadline } => {
+                self.flying.insert(*attempt, *deadline);
                 self.dispatched.insert((attempt.seq, attempt.attempt), item.rewrites);
             }
             Effect::Cancel(attempt) => {
