@@ -161,6 +161,37 @@ fn it_resigns_when_storage_has_not_answered_for_ten_seconds() {
 }
 
 #[test]
+fn it_resigns_again_if_it_is_elected_again_and_storage_still_does_not_answer() {
+    let mut world = World::shared(2);
+    world.hold_storage();
+    world.enqueue(0, "a", "a");
+    world.advance_ms(10_000);
+    world.elect(0); // nobody else wanted to lead
+    world.advance_ms(9_999);
+    assert_eq!(world.resigned(0), 1, "it has its time again");
+    world.advance_ms(1);
+    assert_eq!(world.resigned(0), 2, "else nobody would lead as long as it lives");
+    world.elect(1);
+    world.release_storage();
+    assert_eq!(world.drain(), ["a"]);
+}
+
+#[test]
+fn what_failed_for_a_follower_is_tried_at_once_when_it_is_elected() {
+    let mut world = World::shared(2);
+    world.store_broken(Some(busy()));
+    world.focus(1);
+    world.advance_ms(100_000);
+    world.store_broken(None);
+    world.crash(0);
+    world.elect(1);
+    assert!(
+        world.outbox(1).is_leading(),
+        "the follower's backoff is no reason for a minute without a leader"
+    );
+}
+
+#[test]
 fn it_resigns_when_storage_has_failed_for_ten_seconds() {
     let mut world = World::shared(1);
     world.enqueue(0, "a", "a");

@@ -5,6 +5,7 @@ use alloc::{string::String, sync::Arc, vec::Vec};
 use super::{
     Effects, Outbox,
     entry::{Flags, Queued, Stage},
+    journal::Retries,
 };
 use crate::{
     backoff::{self, Draw},
@@ -70,7 +71,13 @@ impl Outbox {
         if self.is_follower() {
             self.role = Role::Elected;
             self.journal.want.acquire = true;
-            self.journal.failing_since = None; // what failed for a follower is tried anew
+            // What failed for a follower is tried anew, and at once.
+            self.journal.failing_since = None;
+            self.journal.retry = Retries::default();
+            if let Some(request) = &mut self.journal.in_flight {
+                // Given up before, or asked as a follower: it has its time anew, and is given up again (R27).
+                (request.since, request.gave_up) = (self.now, false);
+            }
         }
     }
 
