@@ -5,7 +5,7 @@ mod common;
 
 use common::*;
 use outbox::{
-    Effect, Epoch, Input, Outcome, Poke, Reason, Reply, Seq, Verdict, record,
+    Effect, Epoch, Input, Outcome, Poke, Reason, Reply, Rewrite, Seq, Verdict, record,
     storage::{Committed, Contents, Row, Scope, StorageError, Store, StoreId, Write},
 };
 
@@ -258,5 +258,21 @@ fn a_follower_whose_clock_is_a_year_ahead_does_not_hold_its_items_back_a_year() 
     world.store.persist(None, &[write]).expect("there is room");
     world.focus(0);
     world.advance_ms(60_000);
+    assert_eq!(world.in_flight(0), ["a"]);
+}
+#[test]
+fn a_claim_is_verified_however_often_others_write() {
+    let mut world = World::shared(2);
+    world.hold_storage();
+    world.enqueue(0, "a", "a");
+    world.pause(0, "auth"); // so its claim is held
+    world.release_storage();
+    world.hold_storage();
+    world.focus(0);
+    world.resume(0, "auth");
+    for _ in 0..5 {
+        world.poke(0, Poke::Unknown); // while it reads what has changed
+        world.answer(0);
+    }
     assert_eq!(world.in_flight(0), ["a"]);
 }

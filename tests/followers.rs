@@ -5,7 +5,7 @@ mod common;
 
 use common::*;
 use outbox::{
-    Effect, Input, Outcome, Poke, Seq,
+    Config, Effect, Input, Outcome, Poke, Seq, Verdict,
     storage::{Scope, StoreId},
 };
 
@@ -92,6 +92,27 @@ fn a_poke_at_another_counter_reloads() {
     assert!(world.shown(1).is_empty(), "the poke is lost");
     world.enqueue(0, "b", "b");
     assert_eq!(world.shown(1), ["a", "b"], "the next one tells that something was missed");
+}
+
+#[test]
+fn what_a_poke_says_was_rewritten_is_read_though_more_has_changed_since() {
+    let mut world = World::empty();
+    world.start(Config { shared: true, ..hook_config() });
+    world.start(shared_config());
+    world.elect(0);
+    world.enqueue(0, "a", "a");
+    world.enqueue(0, "b", "b");
+    world.fail("b", server_after_ms(60_000));
+    world.fail_and_wait("a", server());
+    world.hold_storage();
+    world.enqueue(1, "x", "x"); // its storage is at work
+    world.answer_hook(0, vec![("a", Verdict::Keep), ("b", new_args("[1]"))]);
+    world.answer(0);
+    world.settle(); // the poke arrives, and names the place of b
+    world.focus(1); // what changed since is wanted, too
+    world.release_storage();
+    let args = world.outbox(1).item(&item_id("b")).map(|item| item.args.as_str());
+    assert_eq!(args, Some("[1]"), "the follower shows what will be sent");
 }
 
 #[test]

@@ -39,6 +39,9 @@ pub(super) struct Journal {
     pub(super) want: Want,
     /// The last request was a read, so a write goes first.
     read_last: bool,
+    /// A load of all that changed went before what is to be verified, so that goes first: while others
+    /// write, there is always more that changed.
+    verify_next: bool,
 
     // After a failure.
     /// Each class goes alone.
@@ -85,28 +88,26 @@ impl Want {
         !self.is_broad() && self.items.is_empty() && self.verify.is_empty()
     }
 
-    /// The next load, and the part of these wants that it serves; they are taken out.
-    fn next_load(&mut self, known: Option<&Known>) -> Option<(Scope, Self)> {
+    /// The next load, and the part of these wants that it serves; they are taken out. Something is wanted.
+    fn next_load(&mut self, known: Option<&Known>, verify_next: bool) -> (Scope, Self) {
         let places = |seqs: &Sorted<Seq>| Scope::Items(seqs.iter().copied().collect());
-        if self.is_broad() || (known.is_none() && !self.items.is_empty()) {
-            let scope = match known {
-                Some(known) if !self.full => Scope::Since { change: known.change, through: known.through },
-                _ => Scope::Full,
-            };
+        if !self.verify.is_empty() && (verify_next || !self.is_broad()) {
             let verify = core::mem::take(&mut self.verify);
-            let served = Self { items: Sorted::default(), ..core::mem::take(self) };
-            self.verify = verify;
-            return Some((scope, served));
+            return (places(&verify), Self { verify, ..Self::default() });
         }
-        if !self.verify.is_empty() {
-            let verify = core::mem::take(&mut self.verify);
-            return Some((places(&verify), Self { verify, ..Self::default() }));
-        }
-        if self.items.is_empty() {
-            return None;
-        }
-        let items = core::mem::take(&mut self.items);
-        Some((places(&items), Self { items, ..Self::default() }))
+        let (verify, items) = (core::mem::take(&mut self.verify), core::mem::take(&mut self.items));
+        let (scope, served) = match known.filter(|_| !self.full) {
+            None => (Scope::Full, core::mem::take(self)),
+            // What a poke names is changed no more for who asks what changed since, unless it is new: so what
+            // it put is read first (R28).
+            Some(known) if self.is_broad() && !items.iter().any(|seq| *seq <= known.through) => {
+                let since = Scope::Since { change: known.change, through: known.through };
+                (since, core::mem::take(self))
+            }
+            Some(_) => (places(&items), Self { items, ..Self::default() }),
+        };
+        self.verify = verify;
+        (scope, served)
     }
 
     /// Wants again what a failed load did not bring.
@@ -409,7 +410,8 @@ impl Outbox {
             fx.push(Effect::Acquire { op });
             return true;
         }
-        let Some((scope, served)) = want.next_load(self.known.as_ref()) else { return false };
+        let (scope, served) = want.next_load(self.known.as_ref(), self.journal.verify_next);
+        self.journal.verify_next = served.is_broad() && !want.verify.is_empty();
         let fence = self.fence();
         let op = self.begin(Kind::Load(served));
         fx.push(Effect::Load { op, fence, scope });
