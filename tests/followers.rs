@@ -116,6 +116,17 @@ fn what_a_poke_says_was_rewritten_is_read_though_more_has_changed_since() {
 }
 
 #[test]
+fn a_poke_that_promises_the_end_of_all_counters_is_only_wrong() {
+    let mut world = World::shared(1);
+    world.enqueue(0, "a", "a");
+    let (store, from) = (world.store.store_id(), world.store.change());
+    let (settled, changed) = (vec![], vec![]);
+    world.poke(0, Poke::Committed { store, from, to: u64::MAX, settled, changed, more: false });
+    world.enqueue(0, "b", "b");
+    assert_eq!(world.drain(), ["a", "b"]);
+}
+
+#[test]
 fn a_repeated_or_late_poke_changes_nothing() {
     let mut world = World::shared(2);
     world.enqueue(0, "a", "a");
