@@ -16,6 +16,8 @@ pub(crate) struct LaneSet {
     free: Vec<LaneId>,
     by_key: Index<Arc<str>, LaneId>,
     unknown: Option<LaneId>,
+    /// Those that are busy in a lane beside its `busy`: a rewritten key can bring one before another (R17).
+    also_busy: Vec<(LaneId, Seq)>,
 }
 
 /// A real key, or `None` for the lane `unknown`.
@@ -107,11 +109,9 @@ impl LaneSet {
     /// Gives up every place.
     pub(crate) fn leave(&mut self, places: &Places, seq: Seq) {
         for &id in places.ids() {
+            self.release(id, seq);
             let lane = &mut self.lanes[id as usize];
             lane.queue.remove(&seq);
-            if lane.busy == Some(seq) {
-                lane.busy = None;
-            }
             if lane.queue.is_empty() {
                 lane.busy = None;
                 match lane.key.take() {
@@ -144,19 +144,28 @@ impl LaneSet {
     /// Marks all lanes of `seq` busy with it.
     pub(crate) fn occupy(&mut self, places: &Places, seq: Seq) {
         for &id in places.ids() {
-            let lane = &mut self.lanes[id as usize];
-            // A busy other can only be one that `seq` supersedes after a leader change or a late result.
-            lane.busy = lane.busy.map_or(Some(seq), |busy| Some(busy.min(seq)));
+            let busy = &mut self.lanes[id as usize].busy;
+            match *busy {
+                Some(other) if other != seq => self.also_busy.push((id, seq)),
+                _ => *busy = Some(seq),
+            }
         }
     }
 
     /// Ends that.
     pub(crate) fn vacate(&mut self, places: &Places, seq: Seq) {
         for &id in places.ids() {
-            let lane = &mut self.lanes[id as usize];
-            if lane.busy == Some(seq) {
-                lane.busy = None;
-            }
+            self.release(id, seq);
+        }
+    }
+
+    fn release(&mut self, id: LaneId, seq: Seq) {
+        let busy = &mut self.lanes[id as usize].busy;
+        if *busy == Some(seq) {
+            let next = self.also_busy.iter().position(|&(lane, _)| lane == id);
+            *busy = next.map(|at| self.also_busy.swap_remove(at).1);
+        } else if !self.also_busy.is_empty() {
+            self.also_busy.retain(|also| *also != (id, seq));
         }
     }
 
@@ -188,6 +197,7 @@ impl LaneSet {
 
     /// Forgets that any item is busy: the leader that made them so is gone.
     pub(crate) fn vacate_all(&mut self) {
+        self.also_busy.clear();
         for lane in &mut self.lanes {
             lane.busy = None;
         }

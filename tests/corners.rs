@@ -47,6 +47,23 @@ fn a_removal_that_fails_while_the_answer_is_written_leaves_the_item_thawed() {
 }
 
 #[test]
+fn a_removal_that_fails_frees_no_lane_in_which_another_is_in_flight() {
+    let mut world = World::led(hook_config());
+    world.enqueue(0, "moved", "j");
+    world.enqueue(0, "flying", "k");
+    world.fail_and_wait("moved", server());
+    let to_k = Rewrite { key: Some(key("k")), ..Rewrite::default() };
+    world.answer_hook(0, vec![("moved", Verdict::Rewrite(to_k))]);
+    world.store_fails(busy());
+    let call = world.remove(0, "moved");
+    assert_eq!(world.storage_error(call), &busy());
+    world.advance_ms(5_000);
+    assert_eq!(world.in_flight(0), ["flying"]);
+    world.succeed("flying");
+    assert_eq!(world.in_flight(0), ["moved"]);
+}
+
+#[test]
 fn an_answer_that_has_nothing_left_to_write_lets_the_others_go() {
     let mut world = asked();
     world.store_fails(busy());
