@@ -47,6 +47,21 @@ fn a_removal_that_fails_while_the_answer_is_written_leaves_the_item_thawed() {
 }
 
 #[test]
+fn a_survivor_whose_removal_fails_is_not_sent_before_the_squash_is_durable() {
+    let mut world = asked();
+    world.disk_full(true);
+    world.answer_hook(0, vec![("a", new_args("[1,2]")), ("b", squash("a"))]);
+    world.store_fails(StorageError::Full);
+    let call = world.remove(0, "a");
+    assert_eq!(world.storage_error(call), &StorageError::Full);
+    world.advance_ms(8_000);
+    assert_eq!(world.dispatched(0).len(), 2, "after a crash b would be sent once more");
+    world.disk_full(false);
+    world.advance_ms(10_000);
+    assert_eq!((world.stored(), world.in_flight(0)), (vec!["a".into()], vec!["a".into()]));
+}
+
+#[test]
 fn a_removal_that_fails_frees_no_lane_in_which_another_is_in_flight() {
     let mut world = World::led(hook_config());
     world.enqueue(0, "moved", "j");

@@ -115,21 +115,11 @@ impl Outbox {
     }
 
     /// An item asked about ends or is being removed first: the answer is void, and the hook is asked again.
+    /// One that is accepted already stands, and all of it stays frozen until it is durable.
     pub(super) fn void_ask_about(&mut self, seq: Seq) {
-        match &mut self.hook.phase {
-            Phase::Asking { asked, .. } if asked.contains(&seq) => {
-                sometimes!(AnswerVoid);
-                self.thaw(false);
-            }
-            Phase::Writing { asked } => {
-                // A removal may yet fail: the item must not stay frozen then.
-                if asked.remove(&seq)
-                    && let Some(entry) = self.entries.get_mut(seq)
-                {
-                    entry.flags.frozen = false;
-                }
-            }
-            Phase::Asking { .. } | Phase::Idle => {}
+        if matches!(&self.hook.phase, Phase::Asking { asked, .. } if asked.contains(&seq)) {
+            sometimes!(AnswerVoid);
+            self.thaw(false);
         }
     }
 
