@@ -3,7 +3,9 @@
 mod common;
 
 use common::*;
-use outbox::{AttemptLimit, Config, Event, Exhausted, MutatorConfig, Outcome, ParkReason, Reason};
+use outbox::{
+    AttemptLimit, Config, Event, Exhausted, MutatorConfig, Outcome, ParkReason, Reason, storage::StorageError,
+};
 
 fn limited(attempts: u32, then: Exhausted) -> Config {
     let limit = AttemptLimit { attempts, then };
@@ -48,6 +50,17 @@ fn a_parked_item_is_parked_after_a_restart_too() {
     assert_eq!(world.reason(0, "a"), Reason::Parked(ParkReason::Attempts { attempts: 3 }));
     let again = world.told(0, |event| matches!(event, Event::Parked { .. }));
     assert_eq!(again, told + 1, "who starts anew is told, too");
+}
+
+#[test]
+fn an_attempt_that_a_failed_removal_has_cancelled_counts() {
+    let mut world = World::led(limited(1, Exhausted::Park));
+    world.enqueue_draft(0, draft("a", "limited", "a"));
+    world.store_fails(StorageError::Unavailable { cause: "locked".into() });
+    world.remove(0, "a");
+    world.advance_ms(60_000);
+    assert_eq!(world.dispatched(0), ["a"]);
+    assert_eq!(world.reason(0, "a"), Reason::Parked(ParkReason::Attempts { attempts: 1 }));
 }
 
 #[test]

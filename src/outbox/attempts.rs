@@ -128,10 +128,11 @@ impl Outbox {
         self.reconsider(seq);
     }
 
-    /// Parks an item if a claim of it that may have been stored was its last attempt: it counts, as it would
-    /// for the next leader (R16, R25).
+    /// Parks an item if a claim of it that may have been stored, or that has no recorded result, was its last
+    /// attempt: it counts, as it would for the next leader (R16, R25).
     pub(super) fn park_used_up(&mut self, seq: Seq, fx: &mut Effects) -> bool {
-        let Some(entry) = self.entries.get(seq).filter(|entry| entry.flags.claim_in_doubt) else {
+        let counts = |entry: &&Entry| entry.flags.claim_in_doubt || entry.item.claimed;
+        let Some(entry) = self.entries.get(seq).filter(counts) else {
             return false;
         };
         let Some(reason) = self.why_parked(&entry.item, true) else { return false };
