@@ -439,6 +439,18 @@ fn a_full_disk_drains_one_at_a_time() {
 }
 
 #[test]
+fn a_full_disk_drains_though_the_connectivity_flag_lies() {
+    let mut world = World::solo();
+    world.online(0, false);
+    world.enqueue(0, "a", "a");
+    world.disk_full(true);
+    world.advance_ms(60_000);
+    world.fail("a", transport());
+    world.advance_ms(60_000);
+    assert_eq!(world.in_flight(0), ["a"], "one probe a minute, claimed or not (R8)");
+}
+
+#[test]
 fn an_unclaimed_dispatch_is_preceded_by_a_fenced_read() {
     let mut world = World::solo();
     world.online(0, false);

@@ -64,13 +64,15 @@ fn an_attempt_that_a_failed_removal_has_cancelled_counts() {
 }
 
 #[test]
-fn a_registration_that_allows_more_attempts_releases_it() {
-    let mut world = World::led(limited(3, Exhausted::Park));
-    failed(&mut world, 3);
-    let limited = limited(4, Exhausted::Park).mutators.remove("limited").expect("it is there");
-    world.register(0, "limited", limited);
-    world.advance_ms(4_000);
-    assert_eq!(world.attempt("a").attempt, 4);
+fn a_full_disk_drains_past_an_item_that_was_sent_unclaimed_and_is_parked() {
+    let mut world = World::led(limited(1, Exhausted::Park));
+    world.pause(0, "auth");
+    world.enqueue_draft(0, draft("a", "limited", "a"));
+    world.enqueue(0, "b", "b");
+    world.disk_full(true);
+    world.resume(0, "auth");
+    world.fail("a", server());
+    assert_eq!(world.in_flight(0), ["b"]);
 }
 
 #[test]

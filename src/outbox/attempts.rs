@@ -147,6 +147,7 @@ impl Outbox {
         sometimes!(ParkedExhausted);
         let (id, mutator_name) = (entry.item.id.clone(), (&*entry.item.mutator_name).into());
         Self::notify(fx, Event::Parked { id, mutator_name, reason });
+        self.another_may_go_unclaimed(seq);
     }
 
     /// Refused for good: delete and failure record in one transaction (R15).
@@ -203,10 +204,15 @@ impl Outbox {
         }
         Self::view(fx, ViewChange::Left { place: Place::Stored(seq), outcome: Some(outcome.clone()) });
         Self::notify(fx, Event::Settled { id: entry.item.id.clone(), seq, outcome });
+        self.another_may_go_unclaimed(seq);
+    }
+
+    /// The one item that a full store let go is gone, or is parked: claims are tried again at once, as its
+    /// delete may have made room for them; if there is none, another goes (R5).
+    fn another_may_go_unclaimed(&mut self, seq: Seq) {
         if self.journal.unclaimed.take_if(|unclaimed| *unclaimed == seq).is_some()
             && core::mem::take(&mut self.journal.full)
         {
-            // Its delete may have made room for claims: they are tried again at once (R5).
             self.journal.retry.put = Retry::default();
             self.reconsider_every_head();
         }

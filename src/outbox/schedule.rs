@@ -247,9 +247,10 @@ impl Outbox {
     pub(super) fn pump(&mut self, fx: &mut Effects) {
         if self.journal.full {
             self.pump_unclaimed(fx);
-            return self.ask_hook(fx);
         }
-        while let Some((seq, failed, probe)) = self.next_runnable() {
+        while !self.journal.full
+            && let Some((seq, failed, probe)) = self.next_runnable()
+        {
             self.dequeue(seq);
             let Some(entry) = self.entries.get(seq) else { continue };
             let is_under_way = matches!(entry.stage, Stage::Claiming { .. });
@@ -260,11 +261,7 @@ impl Outbox {
             if entry.stage == Stage::Waiting && self.park_used_up(seq, fx) {
                 continue;
             }
-            if probe {
-                sometimes!(Probe);
-                self.probe_at = self.now.plus_ms(PROBE_MS);
-            }
-            self.slots.take(Place::Stored(seq), self.now, failed, probe);
+            self.take_slot(seq, failed, probe);
             if is_under_way {
                 self.claiming_ahead.remove(&seq); // it is sent when its claim is durable
             } else if let Some(trusted) = held {
@@ -282,6 +279,14 @@ impl Outbox {
             }
         }
         self.ask_hook(fx);
+    }
+
+    fn take_slot(&mut self, seq: Seq, failed: bool, probe: bool) {
+        if probe {
+            sometimes!(Probe);
+            self.probe_at = self.now.plus_ms(PROBE_MS);
+        }
+        self.slots.take(Place::Stored(seq), self.now, failed, probe);
     }
 
     /// The next entry to start, whether it failed before, and whether it is a probe. Those that are claimed
@@ -471,12 +476,9 @@ impl Outbox {
         let Some(entry) = self.entries.get(seq) else { return };
         let failed = entry.failed_before();
         let is_ready = matches!(entry.queued, Queued::Ready(_)) && self.slots.has_room(self.now, failed);
-        if is_ready && self.may_send() == Send::Yes {
-            if self.park_used_up(seq, fx) {
-                (self.journal.full, self.journal.unclaimed) = (false, None); // another may go instead
-                return;
-            }
-            self.slots.take(Place::Stored(seq), self.now, failed, false);
+        let may = self.may_send();
+        if is_ready && may != Send::No && !self.park_used_up(seq, fx) {
+            self.take_slot(seq, failed, may == Send::Probe);
             self.claim(seq);
             self.verify(seq);
         }
