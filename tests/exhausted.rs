@@ -53,6 +53,27 @@ fn a_parked_item_is_parked_after_a_restart_too() {
 }
 
 #[test]
+fn a_registration_that_allows_more_attempts_releases_it() {
+    let mut world = World::led(limited(3, Exhausted::Park));
+    failed(&mut world, 3);
+    let limited = limited(4, Exhausted::Park).mutators.remove("limited").expect("it is there");
+    world.register(0, "limited", limited);
+    world.advance_ms(4_000);
+    assert_eq!(world.attempt("a").attempt, 4);
+}
+
+#[test]
+fn a_registration_that_comes_before_its_last_failure_is_stored_keeps_its_floor() {
+    let mut world = World::led(limited(1, Exhausted::Park));
+    world.enqueue_draft(0, draft("a", "limited", "a"));
+    world.store_fails(StorageError::Unavailable { cause: "locked".into() });
+    world.fail("a", server_after_ms(60_000));
+    let limited = limited(2, Exhausted::Park).mutators.remove("limited").expect("it is there");
+    world.register(0, "limited", limited);
+    assert_eq!(world.until_ms(0, "a"), Some(60_000));
+}
+
+#[test]
 fn an_attempt_that_a_failed_removal_has_cancelled_counts() {
     let mut world = World::led(limited(1, Exhausted::Park));
     world.enqueue_draft(0, draft("a", "limited", "a"));

@@ -220,7 +220,14 @@ impl Outbox {
         if known && leads && !released {
             return None;
         }
-        let (mut shared, parked) = match self.read(&mut row, acquiring || leads) {
+        let unwritten =
+            if released && self.journal.puts.contains(&seq) { self.entries.get(seq) } else { None };
+        let read = match unwritten {
+            // Its last failure is not stored yet, and may have set a floor (R11).
+            Some(entry) => Ok((Arc::clone(&entry.item), self.why_parked(&entry.item, true))),
+            None => self.read(&mut row, acquiring || leads),
+        };
+        let (mut shared, parked) = match read {
             Ok(read) => read,
             Err(problem) => {
                 self.quarantine(row, problem, fx);
