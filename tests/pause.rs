@@ -112,6 +112,18 @@ fn every_change_is_told_with_all_reasons() {
 }
 
 #[test]
+fn changes_that_are_stored_together_are_told_once_each() {
+    let mut world = World::solo();
+    world.hold_storage();
+    world.enqueue(0, "a", "a");
+    world.pause(0, "auth");
+    world.pause(0, "billing");
+    world.resume(0, "auth");
+    world.release_storage();
+    assert_eq!(world.told(0, |event| matches!(event, Event::Paused { .. })), 3);
+}
+
+#[test]
 fn a_pause_that_cannot_be_stored_says_so() {
     let mut world = World::solo();
     world.store_broken(Some(StorageError::Full));

@@ -215,8 +215,7 @@ impl Outbox {
                 }
             }
             CallKind::Pause(_) | CallKind::Resume(_) => {
-                write.apply_to_pauses(&mut self.pauses);
-                self.pauses_changed(fx);
+                write.apply_to_pauses(&mut self.pauses); // in force since it was asked for
                 done.more = true;
             }
         }
