@@ -1,5 +1,6 @@
 // The package's functions, over one way to load the wasm: each entry point makes them with its own.
 
+import { openChannel } from '../../js/channel.js'
 import { defaults } from './defaults.js'
 import { Engine, stoppedError } from './engine.js'
 import { AlreadyOpenError, InputError } from './errors.js'
@@ -8,7 +9,7 @@ import { checkOptions, realTime, type OutboxOptions, type Platform } from './opt
 import type { LoadCore } from './core.js'
 import { Registry } from './registry.js'
 import { indexedDbAdapter } from './storage/indexeddb.js'
-import { adapterOf, type Storage } from './storage/types.js'
+import { adapterOf, type Storage, type StorageAdapter } from './storage/types.js'
 import type {
   ArgsOf, Check, CreateTransaction, Mutators, Receipt, Registered, ResultOf, Send, SendOptions, TransactionOptions,
 } from './types.js'
@@ -31,14 +32,15 @@ const DEFAULT_NAME = 'outbox'
 const open = new Map<string, { engine: Engine; starts: number }>()
 
 /** What still ends an outbox, or deletes it, by its name. */
-const ending = new Map<string, Promise<void>>()
+const ending = new Map<string, { readonly ended: Promise<void>; readonly isDeleted: boolean }>()
 
-/** Whoever opens the same outbox next waits for it, if its store has to be left first. */
-function end(name: string, work: Promise<void>): Promise<void> {
-  const ended = Promise.allSettled([ending.get(name), work]).then(() => {
-    if (ending.get(name) === ended) ending.delete(name)
+/** Whoever opens the same outbox next waits for it, if it is deleted, or if its store has to be left first. */
+function end(name: string, work: Promise<void>, isDeleted: boolean): Promise<void> {
+  const before = ending.get(name)
+  const ended = Promise.allSettled([before?.ended, work]).then(() => {
+    if (ending.get(name)?.ended === ended) ending.delete(name)
   })
-  ending.set(name, ended)
+  ending.set(name, { ended, isDeleted: isDeleted || before?.isDeleted === true })
   return work
 }
 
@@ -58,8 +60,9 @@ function engineOf(name: string, storage: Storage | undefined, registry: Registry
     return known
   }
   const adapter = adapterOf(storage ?? indexedDbAdapter())
-  const before = adapter.overlaps ?? adapter.shared ? undefined : ending.get(name)
-  const engine = new Engine(name, adapter, registry, load, platform, before)
+  const before = ending.get(name)
+  const mustWait = before?.isDeleted === true || !(adapter.overlaps ?? adapter.shared)
+  const engine = new Engine(name, adapter, registry, load, platform, mustWait ? before?.ended : undefined)
   if (storage === undefined && isServer()) engine.mode = 'inert'
   else open.set(name, { engine, starts: 0 })
   return engine
@@ -80,7 +83,7 @@ async function release(engine: Engine): Promise<void> {
   entry.starts -= 1
   await new Promise<void>((resolve) => { realTime.after(0, resolve) })
   if (entry.starts > 0) return
-  await end(engine.name, engine.stop())
+  await end(engine.name, engine.stop(), false)
   if (open.get(engine.name) === entry) open.delete(engine.name)
 }
 
@@ -175,8 +178,16 @@ export async function deleteOutbox(name: string = DEFAULT_NAME, options: { reado
       throw new InputError('The store has no `destroy(name)`: delete its data yourself.', 'storage')
     }
     await connection.destroy(name)
+    tellOthers(name, adapter)
   }
-  await end(name, stopAndDestroy())
+  await end(name, stopAndDestroy(), true)
+}
+
+/** Other tabs look at once, and find nothing. */
+function tellOthers(name: string, adapter: StorageAdapter): void {
+  const channel = adapter.shared ? openChannel(name) : undefined
+  channel?.post('{"poke":"unknown"}')
+  channel?.close()
 }
 
 /** Identity, with types: for a registry in a file of its own. */

@@ -93,6 +93,23 @@ test('options of the wrong kind are refused by their name', () => {
   refused({ mutators: { m: { mutate: async () => 1, retry: {} } } }, 'mutators.m.retry.maxAttempts')
 })
 
+test('what is stored while the outbox is being deleted is the new one\'s, and stays', async () => {
+  // As IndexedDB: one connection may open while another one closes.
+  const storage = { ...memoryAdapter(), shared: true }
+  const start = (mutate: () => Promise<unknown>) => createOutbox({ name: 'deleted', storage, leaderElection: 'none', mutators: { m: mutate } })
+  const before = start(() => new Promise(() => {}))
+  await before.mutate.m('old')
+  await vi.waitFor(() => expect(before.getSnapshot().items).toMatchObject([{ state: 'sending' }]))
+  const deleted = deleteOutbox('deleted', { storage })
+  const after = kept(start(async () => 'sent'))
+  await after.pause('test')
+  const { settled } = await after.mutate.m('new')
+  await deleted
+  expect((await after.peekOutbox()).map(({ args }) => args)).toEqual(['new'])
+  await after.resume('test')
+  expect(await settled).toMatchObject({ result: 'sent' })
+})
+
 test('an observer that throws is reported; the others, and the call, go on in order', async () => {
   const reported = vi.fn()
   vi.stubGlobal('reportError', reported)

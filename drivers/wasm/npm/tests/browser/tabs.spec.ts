@@ -78,6 +78,21 @@ test('all tabs are killed during an outage; the next one sends what they wrote',
   await next.hasPending()
 })
 
+test('what one tab deletes is gone from the others at once', async ({ world }) => {
+  const leader = await world.tab()
+  await leader.leads()
+  const other = await world.tab()
+  await world.goOffline()
+  await leader.add('milk')
+  await other.hasPending('milk')
+
+  const since = Date.now()
+  await other.evaluate(() => todos.deleteAll())
+  await leader.hasPending()
+  // It would look by itself every 5 s.
+  expect(Date.now() - since).toBeLessThan(3_000)
+})
+
 test('an item is removed from a follower', async ({ world }) => {
   await world.goOffline()
   const leader = await world.tab()
