@@ -6,8 +6,8 @@ import { InputError } from './errors.js'
 const MAX_DEPTH = 127
 
 /**
- * The JSON text of `value`. Properties that are `undefined` are left out, `toJSON` is honoured; everything else
- * that JSON would silently change is an error that names its path from `field`.
+ * The JSON text of `value`, as `JSON.stringify` writes it: properties that are `undefined` are left out, `toJSON` is
+ * honoured, -0 is 0. Everything else that would silently become something else is an error that names its path from `field`.
  */
 export function toJson(value: unknown, field: string): string {
   const checked = check(value, field, [])
@@ -15,7 +15,7 @@ export function toJson(value: unknown, field: string): string {
 }
 
 /** The value to write: `value`, or what its `toJSON` gives. */
-function check(value: unknown, path: string, parents: object[]): unknown {
+function check(value: unknown, path: string, parents: object[], canConvert = true): unknown {
   switch (typeof value) {
     case 'boolean': case 'undefined': return value
     case 'string':
@@ -29,14 +29,19 @@ function check(value: unknown, path: string, parents: object[]): unknown {
     case 'symbol': return refuse(path, 'a symbol', 'send a string instead')
   }
   if (value === null) return null
-  return checkObject(value as object, path, parents)
+  return checkObject(value as object, path, parents, canConvert)
 }
 
-function checkObject(value: object, path: string, parents: object[]): unknown {
+function checkObject(value: object, path: string, parents: object[], canConvert: boolean): unknown {
   if (parents.includes(value)) refuse(path, 'a cycle', 'send ids instead of references')
   if (parents.length >= MAX_DEPTH) refuse(path, `nested deeper than ${MAX_DEPTH} levels`, 'flatten it')
   const within = [...parents, value]
-  if ('toJSON' in value && typeof value.toJSON === 'function') return check(value.toJSON(), path, within)
+  if (canConvert && 'toJSON' in value && typeof value.toJSON === 'function') {
+    if (kindOf(value) === 'Date' && isNaN(value as never)) refuse(path, 'an invalid Date', 'send null instead')
+    // What it gives is taken as it is, be it the same object.
+    const given: unknown = value.toJSON()
+    return check(given, path, given === value ? parents : within, false)
+  }
   if (Array.isArray(value)) {
     return Array.from(value, (element: unknown, index) => {
       const at = `${path}[${index}]`
@@ -44,7 +49,7 @@ function checkObject(value: object, path: string, parents: object[]): unknown {
       return check(element, at, within)
     })
   }
-  const kind = Object.prototype.toString.call(value).slice(8, -1)
+  const kind = kindOf(value)
   if (kind !== 'Object') refuse(path, `a ${kind}`, 'turn it into plain objects, arrays and strings')
   const plain: Record<string, unknown> = {}
   for (const [name, property] of Object.entries(value)) {
@@ -56,6 +61,8 @@ function checkObject(value: object, path: string, parents: object[]): unknown {
   }
   return plain
 }
+
+const kindOf = (value: object) => Object.prototype.toString.call(value).slice(8, -1)
 
 function wellFormed(text: string): boolean {
   return !/[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/.test(text)

@@ -25,6 +25,7 @@ test('the culprit is named with its path', () => {
   expect(problem({ n: 1n })).toMatch('`args.n` is a BigInt')
   expect(problem({ 'a b': [undefined] })).toMatch('`args["a b"][0]` is undefined in an array')
   expect(problem([NaN])).toMatch('`args[0]` is NaN')
+  expect(problem({ due: new Date(NaN) })).toMatch('`args.due` is an invalid Date')
   expect(problem({ m: new Map() })).toMatch('`args.m` is a Map')
   expect(problem({ s: Symbol('x') })).toMatch('`args.s` is a symbol')
   expect(problem({ text: 'half \uD83D' })).toMatch('`args.text` is a string with half a surrogate pair')
@@ -34,6 +35,18 @@ test('the culprit is named with its path', () => {
   let deep: unknown = 1
   for (let level = 0; level < 200; level += 1) deep = [deep]
   expect(problem(deep)).toMatch('nested deeper than 127 levels')
+})
+
+test('`toJSON` is asked once, and may give the same object', () => {
+  class Self { a = 1; toJSON() { return this } }
+  class Other { toJSON() { return { b: new Self(), toJSON: undefined } } }
+  class Twice { toJSON() { return new Other() } }
+  for (const value of [new Self(), { x: [new Self()] }, new Other(), new Twice()]) {
+    expect(toJson(value, 'args')).toBe(JSON.stringify(value))
+  }
+  const cycle = { toJSON: undefined as unknown, self: undefined as unknown }
+  cycle.self = { toJSON: () => cycle }
+  expect(problem(cycle)).toMatch('`args.self` is a cycle')
 })
 
 test('the same object twice is no cycle', () => {
