@@ -67,8 +67,10 @@ function either(first: AbortSignal, second: AbortSignal): AbortSignal {
 
 /** A body that breaks off is no answer either; a body that is not JSON, or is read twice, is the mutator's to handle. */
 function brandBody(response: Response): Response {
-  for (const method of ['arrayBuffer', 'blob', 'formData', 'json', 'text'] as const) {
-    const read = response[method].bind(response) as () => Promise<never>
+  for (const method of ['arrayBuffer', 'blob', 'bytes', 'formData', 'json', 'text'] as const) {
+    // `bytes` is younger than the oldest browsers we run in.
+    const read = response[method]?.bind(response) as (() => Promise<never>) | undefined
+    if (read === undefined) continue
     const branded = async () => {
       if (response.bodyUsed) return read()
       try {

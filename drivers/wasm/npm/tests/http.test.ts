@@ -42,6 +42,10 @@ test('no answer and half an answer are transport; a wrong address and a wrong bo
   expect(classOf(await thrown(fetching()('http://127.0.0.1:1/')))).toBe('transport')
   const broken = await fetching()(`${address}/break`)
   expect(classOf(await thrown(broken.json()))).toBe('transport')
+  for (const read of ['arrayBuffer', 'blob', 'bytes', 'text'] as const) {
+    const broken = await fetching()(`${address}/break`)
+    if (read in broken) expect(classOf(await thrown(broken[read]()))).toBe('transport')
+  }
   const mistake = await thrown(fetching()('http://'))
   expect(mistake).toBeInstanceOf(TypeError)
   expect(classOf(mistake)).toBe('retry')
