@@ -10,7 +10,11 @@ type NoJson = bigint | symbol | Date | RegExp | Error | Promise<unknown> | ((...
 export type JsonArgs<T> = unknown extends T ? T
   : T extends string | number | boolean | null | undefined ? T
   : T extends NoJson ? { 'outbox: JSON cannot carry this': T }
+  : T extends readonly unknown[] ? { [K in keyof T]: number extends T['length'] ? Element<T[K]> : JsonArgs<T[K]> }
   : { [K in keyof T]: JsonArgs<T[K]> }
+
+/** In an array `undefined` would become `null`. */
+type Element<T> = unknown extends T ? T : undefined extends T ? { 'outbox: JSON cannot carry this': undefined } : JsonArgs<T>
 
 /** One attempt to send one mutation: what a mutator gets. */
 export interface Attempt<A = any> {
