@@ -29,7 +29,7 @@ export type TestOutbox<M extends Mutators> = TypedOutbox<M> & {
 
 /** 2000-01-01. */
 const START_MS = 946_684_800_000
-/** Turns of the microtask queue in which nothing must happen before it counts as idle. */
+/** Turns of the microtask queue in which the core must not be told anything before it counts as idle. */
 const QUIET_TURNS = 200
 
 interface Timer {
@@ -40,6 +40,8 @@ interface Timer {
 /** A clock that moves only when it is told to. */
 class ManualClock implements Platform {
   readonly patienceMs = 0
+  /** How often the core has looked at it: whenever it is told something. */
+  looks = 0
   private ms: number
   private readonly timers = new Map<unknown, Timer>()
 
@@ -56,7 +58,10 @@ class ManualClock implements Platform {
   }
 
   readonly clock = {
-    now: this.now,
+    now: (): number => {
+      this.looks += 1
+      return this.ms
+    },
     wakeAt: (until: number | undefined, ring: () => void): void => {
       this.timers.delete(ring)
       if (until === undefined) return
@@ -110,7 +115,10 @@ export function makeTestOutbox(create: (platform: Platform, mutators: Mutators, 
     const outbox = create(clock, mutators, { name: `test-${uuid()}`, storage: memoryAdapter(), ...rest, onlineDetector })
     const idle = async (): Promise<void> => {
       await outbox.ready
-      for (let turn = 0; turn < QUIET_TURNS; turn += 1) await Promise.resolve()
+      for (let turn = 0, looks = -1; turn < QUIET_TURNS; turn = looks === clock.looks ? turn + 1 : 0) {
+        looks = clock.looks
+        await Promise.resolve()
+      }
     }
     const advance = async (ms: number): Promise<void> => {
       await idle()

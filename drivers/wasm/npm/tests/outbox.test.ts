@@ -100,6 +100,15 @@ test('retries back off; Retry-After is a floor (R10, R11)', async () => {
   expect(at.slice(1).map((time, index) => time - at[index]!)).toEqual([1_000, 30_000, 100_000])
 })
 
+test('idle is when nothing more happens, however much it is', async () => {
+  let sent = 0
+  const outbox = outboxOf({ mutators: { add: async (_: Attempt<Todo>) => { sent += 1 } } })
+  const add = (_: unknown, id: number) => outbox.mutate.add({ id: String(id), text: '' })
+  await Promise.all(Array.from({ length: 2_000 }, add))
+  await outbox.idle()
+  expect([sent, outbox.getSnapshot().items.length]).toEqual([2_000, 0])
+})
+
 test('a refused mutation leaves a failure that can be retried and dismissed (R15)', async () => {
   let isOpen = false
   const outbox = outboxOf({ mutators: { add: async ({ args }: Attempt<Todo>) => { if (!isOpen) throw new NonRetriableError('no'); return args.id } } })
