@@ -4,6 +4,7 @@ import { CLASS, type Core, type CoreItem } from './core.js'
 import { RetryError, TransportError, classOf, readable, serialized } from './errors.js'
 import { attemptFetch } from './http.js'
 import { toJson } from './json.js'
+import type { Platform } from './options.js'
 import type { Registry } from './registry.js'
 import type { Attempt, Json } from './types.js'
 
@@ -29,7 +30,7 @@ export class Attempts {
   constructor(
     private readonly core: () => Core | undefined,
     private readonly registry: Registry,
-    private readonly now: () => number,
+    private readonly clock: Pick<Platform, 'now' | 'date'>,
     private readonly changed: (id: string) => void,
   ) {}
 
@@ -49,7 +50,7 @@ export class Attempts {
     const flight = this.flights.get(attempt)
     if (flight === undefined) return
     this.land(attempt, flight)
-    flight.controller.abort(this.now() >= flight.deadline
+    flight.controller.abort(this.clock.now() >= flight.deadline
       ? new TransportError('timed out: no answer came within the mutator\'s timeout')
       : new TransportError('cancelled: the item was removed, or another tab leads now'))
   }
@@ -108,11 +109,13 @@ export class Attempts {
   private retryAfterMs(thrown: unknown): number | undefined {
     if (typeof thrown !== 'object' || thrown === null) return undefined
     const { retryAfter, serverDate } = thrown as Partial<RetryError>
+    // A date is meant by the clock of whoever made it: the server's, or else the system's, which may have been set since the start.
+    const date = this.clock.date()
     if (typeof retryAfter === 'string') {
-      return this.core()?.retryAfterMs(retryAfter, typeof serverDate === 'string' ? serverDate : undefined)
+      return this.core()?.retryAfterMs(retryAfter, typeof serverDate === 'string' ? serverDate : new Date(date).toUTCString())
     }
     // Anything may be thrown, with a field of that name.
-    const ms = typeof retryAfter === 'number' ? retryAfter * 1000 : (retryAfter?.getTime() ?? NaN) - this.now()
+    const ms = typeof retryAfter === 'number' ? retryAfter * 1000 : (retryAfter?.getTime() ?? NaN) - date
     return ms > 0 && ms < Infinity ? Math.ceil(ms) : undefined
   }
 }

@@ -84,7 +84,7 @@ export class Engine {
     this.ready = new Promise((resolve, reject) => { this.settleReady = { resolve, reject } })
     this.staged = new Promise((resolve, reject) => { this.settleStaged = { resolve, reject } })
     for (const promise of [this.ready, this.staged]) promise.catch(() => undefined)
-    this.attempts = new Attempts(() => this.runningCore(), registry, () => platform.now(), (id) => this.view.refresh(id))
+    this.attempts = new Attempts(() => this.runningCore(), registry, platform, (id) => this.view.refresh(id))
     this.view = new PendingList({
       isSending: (id) => this.attempts.isSending(id),
       confirm: (item, outcome) => this.confirm(item, outcome),

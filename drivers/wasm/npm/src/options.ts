@@ -42,6 +42,8 @@ export interface OutboxOptions {
 export interface Platform {
   /** Wall clock, in ms; never runs back (R30). */
   now(): number
+  /** What the system's clock shows, in ms, by which dates are given. */
+  date(): number
   /** Runs once after so many ms, until the returned function is called. */
   after(ms: number, run: () => void): () => void
   /** How long an attempt under way may go on when the outbox is stopped. */
@@ -58,6 +60,7 @@ const started = Date.now() - performance.now()
 export const realTime: Platform = {
   patienceMs: 1_000,
   now: () => started + performance.now(),
+  date: () => Date.now(),
   after: (ms, run) => {
     const timer = setTimeout(run, ms)
     return () => clearTimeout(timer)

@@ -51,6 +51,8 @@ class ManualClock implements Platform {
 
   readonly now = (): number => this.ms
 
+  readonly date = this.now
+
   readonly after = (ms: number, run: () => void): (() => void) => {
     const timer = { at: this.ms + ms, run }
     this.timers.set(timer, timer)

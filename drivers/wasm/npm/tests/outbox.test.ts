@@ -2,7 +2,7 @@
 
 import { afterEach, expect, test, vi } from 'vitest'
 import {
-  createTestOutbox, DroppedError, NonRetriableError, RemovedError, RetryError, responseError, squash, StoppedError,
+  createOutbox, createTestOutbox, DroppedError, memoryAdapter, NonRetriableError, RemovedError, RetryError, responseError, squash, StoppedError,
   TransportError, UnknownMutatorError, type Attempt, type OutboxEvent, type TestOptions, type TestOutbox, type ViewChange,
 } from '../dist/index.js'
 
@@ -98,6 +98,27 @@ test('retries back off; Retry-After is a floor (R10, R11)', async () => {
   await outbox.mutate.add({ id: '1', text: '' })
   await outbox.advance(200_000)
   expect(at.slice(1).map((time, index) => time - at[index]!)).toEqual([1_000, 30_000, 100_000])
+})
+
+test('a date is meant by the system\'s clock, which may have been set since the start (R11)', async () => {
+  const later = () => new Date(Date.now() + 20_000)
+  const errors = [
+    () => new RetryError('busy', { retryAfter: later() }),
+    () => responseError(new Response(null, { status: 503, headers: { 'Retry-After': later().toUTCString() } })),
+  ]
+  const outbox = createOutbox({
+    name: 'dates', storage: memoryAdapter(), mutators: { add: async ({ args }: Attempt<number>) => { throw errors[args]!() } },
+  })
+  open.push(outbox)
+  await outbox.ready
+  const { now } = Date
+  vi.spyOn(Date, 'now').mockImplementation(() => now() + 3_600_000)
+  const failed = vi.fn()
+  outbox.on('attemptFailed', failed)
+  await Promise.all([outbox.mutate.add(0, { key: '0' }), outbox.mutate.add(1, { key: '1' })])
+  await vi.waitFor(() => expect(failed).toHaveBeenCalledTimes(2))
+  vi.restoreAllMocks()
+  for (const [{ nextAttemptAt }] of failed.mock.calls) expect(Math.abs(nextAttemptAt - now() - 20_000)).toBeLessThan(3_000)
 })
 
 test('idle is when nothing more happens, however much it is', async () => {
