@@ -52,13 +52,13 @@ export class Engine {
   readonly listeners = new Listeners()
   readonly waiters = new Waiters()
   readonly views = new Views(this)
-  readonly ready: Promise<void>
+  ready!: Promise<void>
   /** Called when another tab may have retried or dismissed a failure. */
   failuresChanged: (() => void) | undefined
   /** Called before views are told. */
   beforeFlush: (() => void) | undefined
   private settleReady!: Settle
-  private readonly staged: Promise<void>
+  private staged!: Promise<void>
   private settleStaged!: Settle
 
   private readonly subscribers = new Set<() => void>()
@@ -71,6 +71,8 @@ export class Engine {
   private events: OutboxEvent[] = []
   private isFlushing = false
   private hasChanged = false
+  /** The last opening failed, and both promises with it. */
+  private hasFailed = false
 
   constructor(
     readonly name: string,
@@ -81,9 +83,7 @@ export class Engine {
     /** What opens the store, one after the other; at first what must have ended before. */
     private opening: Promise<void> = Promise.resolve(),
   ) {
-    this.ready = new Promise((resolve, reject) => { this.settleReady = { resolve, reject } })
-    this.staged = new Promise((resolve, reject) => { this.settleStaged = { resolve, reject } })
-    for (const promise of [this.ready, this.staged]) promise.catch(() => undefined)
+    this.promise()
     this.attempts = new Attempts(() => this.runningCore(), registry, platform, (id) => this.view.refresh(id))
     this.view = new PendingList({
       isSending: (id) => this.attempts.isSending(id),
@@ -92,6 +92,12 @@ export class Engine {
     })
     this.unwatch = registry.watch((name, config) => this.session?.call((core, call) => core.register(call, name, JSON.stringify(config)))
       .catch((error: unknown) => this.tell({ type: 'registerFailed', mutatorName: name, error })))
+  }
+
+  private promise(): void {
+    this.ready = new Promise((resolve, reject) => { this.settleReady = { resolve, reject } })
+    this.staged = new Promise((resolve, reject) => { this.settleStaged = { resolve, reject } })
+    for (const promise of [this.ready, this.staged]) promise.catch(() => undefined)
   }
 
   now(): number {
@@ -257,6 +263,9 @@ export class Engine {
     }
     this.view.dropStale()
     this.view.isReplaying = false
+    // Who asks now need not hear of a failure that is over.
+    if (this.hasFailed) this.promise()
+    this.hasFailed = false
     this.error = undefined
     this.paused = JSON.parse(this.session?.core.paused() ?? '[]') as string[]
     this.settleStaged.resolve()
@@ -277,6 +286,7 @@ export class Engine {
   /** The store could not be opened, or the wasm not be loaded. */
   private failed(error: unknown): void {
     this.error = error instanceof Error ? error : new Error(String(error))
+    this.hasFailed = true
     this.settleReady.reject(this.error)
     this.settleStaged.reject(this.error)
     if (this.session === undefined) for (const call of this.queue.splice(0)) call.reject(this.error)

@@ -15,7 +15,7 @@ import { uuid } from './uuid.js'
 /** An open outbox. */
 export interface Outbox {
   readonly name: string
-  /** Resolves when the stored items are loaded; rejects if the store cannot be opened. */
+  /** Resolves when the stored items are loaded; rejects if the store cannot be opened. After that has healed, a new promise. */
   readonly ready: Promise<void>
   /** Gives this start back; the last one stops the outbox. What is stored stays stored. */
   dispose(): Promise<void>

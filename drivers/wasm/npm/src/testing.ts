@@ -116,7 +116,8 @@ export function makeTestOutbox(create: (platform: Platform, mutators: Mutators, 
     const onlineDetector = switchboard(online)
     const outbox = create(clock, mutators, { name: `test-${uuid()}`, storage: memoryAdapter(), ...rest, onlineDetector })
     const idle = async (): Promise<void> => {
-      await outbox.ready
+      // A store that cannot be opened is tried again when the clock says so.
+      await outbox.ready.catch(() => undefined)
       for (let turn = 0, looks = -1; turn < QUIET_TURNS; turn = looks === clock.looks ? turn + 1 : 0) {
         looks = clock.looks
         await Promise.resolve()

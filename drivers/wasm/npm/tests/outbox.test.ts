@@ -377,7 +377,10 @@ test('a store that cannot be opened is told: ready, event, snapshot, and each ca
   expect(outbox.getSnapshot().items).toEqual([])
   expect(events).toContain('storageFailed')
   isAllowed = true
-  await outbox.mutate.add({ id: '2', text: '' }).catch(() => undefined)
+  await outbox.advance(60_000)
+  await outbox.ready
+  expect(outbox.getSnapshot()).toMatchObject({ status: 'ready', error: undefined })
+  expect((await (await outbox.mutate.add({ id: '2', text: '' })).settled).result).toBe(1)
 })
 
 test('an outbox in a key-value store outlives its page', async () => {
