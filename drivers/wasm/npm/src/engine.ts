@@ -73,6 +73,8 @@ export class Engine {
   private hasChanged = false
   /** The last opening failed, and both promises with it. */
   private hasFailed = false
+  /** What the hook threw, while the core is told. */
+  private hookThrew: { readonly thrown: unknown } | undefined
 
   constructor(
     readonly name: string,
@@ -322,7 +324,9 @@ export class Engine {
       if (!session.isStopped) session.core.answered(id, verdicts)
     } catch (thrown) {
       const { name, message } = serialized(thrown)
-      if (!session.isStopped) session.core.hookThrew(id, thrown instanceof OutboxError ? message : `${name}: ${message}`)
+      this.hookThrew = { thrown }
+      if (!session.isStopped) session.core.hookThrew(id, `${name}: ${message}`)
+      this.hookThrew = undefined
     }
   }
 
@@ -338,6 +342,8 @@ export class Engine {
       }
       case 'leading': this.leading = event.leading; break
       case 'paused': this.paused = event.reasons; break
+      // The core has its words alone.
+      case 'hookFailed': if (this.hookThrew !== undefined) return this.tell({ type: 'hookFailed', error: this.hookThrew.thrown }); break
       case 'storageFailed': this.error = event.error; break
       case 'storageRecovered': this.error = undefined; break
     }

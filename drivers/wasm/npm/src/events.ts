@@ -1,7 +1,7 @@
 // What the outbox tells its listeners.
 
 import type { CoreOutcome, CoreStorageError } from './core.js'
-import { type StorageError } from './errors.js'
+import { OutboxError, type StorageError } from './errors.js'
 import { storageError } from './session.js'
 import type { Outcome, ParkReason, SerializedError } from './types.js'
 import { outcomeOf } from './view.js'
@@ -23,7 +23,7 @@ export type OutboxEvent =
   | { readonly type: 'quarantined'; readonly seq: number; readonly record: Uint8Array; readonly problem: string }
   /** A failure record made way for newer ones or for space (R5, R15). */
   | { readonly type: 'failureEvicted'; readonly id: string }
-  /** `beforeRetry` threw, was late, or its answer was not accepted; it is asked again (R17). */
+  /** `beforeRetry` threw (`error` is what it threw), was late, or its answer was not accepted; it is asked again (R17). */
   | { readonly type: 'hookFailed'; readonly error: unknown }
   /** This tab leads, or no longer does (R26). */
   | { readonly type: 'leading'; readonly leading: boolean }
@@ -53,7 +53,7 @@ export function eventOf(text: string): OutboxEvent {
   const [type, detail] = typeof event === 'string' ? [event, {}] : Object.entries(event)[0] ?? ['unknown', {}]
   switch (type) {
     case 'leading': return { type, leading: detail as boolean }
-    case 'hookFailed': return { type, error: detail }
+    case 'hookFailed': return { type, error: new OutboxError('hook-failed', `beforeRetry did not answer as it should: ${JSON.stringify(detail)}`) }
     case 'storageFailed': return { type, error: failure(detail as CoreStorageError) }
     case 'quarantined': {
       const { seq, record, problem } = detail as { seq: number; record: number[]; problem: string }

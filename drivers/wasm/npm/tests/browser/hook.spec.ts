@@ -60,7 +60,7 @@ test('a hook that throws sends nothing, and is reported', async ({ world }) => {
 
   await world.goOnline()
 
-  expect(JSON.stringify(await tab.event('hookFailed'))).toContain('the hook is broken')
+  expect(String((await tab.event('hookFailed')).error)).toContain('the hook is broken')
   await tab.hasPending('milk')
   expect(world.server.arrivals).toEqual([])
 })
