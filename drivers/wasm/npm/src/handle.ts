@@ -6,6 +6,7 @@ import { InputError, UnsupportedError } from './errors.js'
 import { type EventOf, type OutboxEvent } from './events.js'
 import { toJson } from './json.js'
 import { explanation, peeked } from './peek.js'
+import { ownKey } from './registry.js'
 import { serverSnapshot, Snapshots } from './snapshots.js'
 import type {
   Explanation, FailureRecord, OutboxSnapshot, PeekedItem, Receipt, SendOptions, TransactionOptions, ViewChange,
@@ -187,7 +188,7 @@ export async function enqueue(
   if (isEarly) {
     const createdAt = engine.now()
     view.addEarly({
-      id, seq: null, mutatorName, args: plainArgs, key: key ?? 'unknown', createdAt, retryCount: 0, nextAttemptAt: createdAt, version: 1,
+      id, seq: null, mutatorName, args: plainArgs, key: key ?? ownKey(plainArgs), createdAt, retryCount: 0, nextAttemptAt: createdAt, version: 1,
       ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
       ...(metadataText === undefined ? {} : { metadata: JSON.parse(metadataText) as Record<string, never> }),
     })

@@ -68,6 +68,12 @@ export class Registry {
   }
 }
 
+/** The lanes that the core will find in the args (R7): for what shows before it is there. */
+export function ownKey(args: unknown): string[] | 'unknown' {
+  const { id, ids } = (args ?? {}) as { id?: KeyLike; ids?: KeyLike }
+  return keys(id) ?? keys(ids) ?? 'unknown'
+}
+
 /** The real keys in what a key function gave; undefined if there are none. */
 function keys(given: KeyLike): string[] | undefined {
   const list = Array.isArray(given) ? given as readonly unknown[] : [given]

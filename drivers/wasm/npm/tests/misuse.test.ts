@@ -110,6 +110,15 @@ test('what is stored while the outbox is being deleted is the new one\'s, and st
   expect(await settled).toMatchObject({ result: 'sent' })
 })
 
+test('an item that shows before the core is there has its lane', async () => {
+  const outbox = kept(createTestOutbox({ mutators: { m: async () => 1 }, online: false }))
+  const stored = [{ id: 7 }, { ids: ['a', 'b'] }, 'none'].map((args) => outbox.mutate.m(args))
+  const lanes = () => outbox.getSnapshot().items.map(({ key }) => key)
+  expect(lanes()).toEqual([['7'], ['a', 'b'], 'unknown'])
+  await Promise.all(stored)
+  expect(lanes()).toEqual([['7'], ['a', 'b'], 'unknown'])
+})
+
 test('an observer that throws is reported; the others, and the call, go on in order', async () => {
   const reported = vi.fn()
   vi.stubGlobal('reportError', reported)
