@@ -5,7 +5,7 @@ import { defaults } from './defaults.js'
 import { Engine, stoppedError } from './engine.js'
 import { AlreadyOpenError, InputError } from './errors.js'
 import { OutboxHandle, enqueue, type Outbox } from './handle.js'
-import { checkOptions, realTime, type OutboxOptions, type Platform } from './options.js'
+import { DEFAULT_NAME, checkOptions, realTime, type OutboxOptions, type Platform } from './options.js'
 import type { LoadCore } from './core.js'
 import { Registry } from './registry.js'
 import { indexedDbAdapter } from './storage/indexeddb.js'
@@ -25,8 +25,6 @@ export interface Registration<M extends Mutators> {
   /** `createOfflineTransaction`, typed by these mutators. */
   readonly createOfflineTransaction: CreateTransaction<M>
 }
-
-const DEFAULT_NAME = 'outbox'
 
 /** The open outboxes of this page by name, and how many starts each has. */
 const open = new Map<string, { engine: Engine; starts: number }>()

@@ -5,7 +5,7 @@ import { WebLocksElection, hasWebLocks } from '../../js/weblocks.js'
 import { Attempts } from './attempts.js'
 import type { Core, CoreItem, CoreReply, CoreStorageError, CoreViewChange, LoadCore, MakeCore } from './core.js'
 import { toJson } from './json.js'
-import { InputError, OutboxError, StoppedError, UnsupportedError, serialized } from './errors.js'
+import { AlreadyOpenError, InputError, OutboxError, StoppedError, UnsupportedError, serialized } from './errors.js'
 import { Listeners, eventOf, guarded, type OutboxEvent } from './events.js'
 import { ask, type AskedItem } from './hook.js'
 import { coreConfig, electionOf, realTime, type OutboxOptions, type Platform } from './options.js'
@@ -125,6 +125,9 @@ export class Engine {
   /** Starts, or takes new functions of an app that starts it again. */
   start(options: OutboxOptions): void {
     const { beforeRetry, keyExtractor, view } = options
+    if (this.opened === 'live' && beforeRetry !== undefined && this.options.beforeRetry === undefined) {
+      throw new AlreadyOpenError(`The outbox ${JSON.stringify(this.name)} was started without \`beforeRetry\`: give it to the first start.`)
+    }
     if (view !== undefined) this.views.use(view)
     this.options = this.mode === 'live' ? { ...this.options, ...(beforeRetry && { beforeRetry }) } : options
     if (keyExtractor !== undefined) this.registry.keyExtractor = keyExtractor

@@ -30,6 +30,11 @@ export class InputError extends OutboxError {
   }
 }
 
+/** Refuses what is not as it must be (R32). */
+export function must(holds: boolean, field: string, be: string): asserts holds {
+  if (!holds) throw new InputError(`\`${field}\` must be ${be}.`, field)
+}
+
 /** No mutator of that name is registered. */
 export class UnknownMutatorError extends InputError {
   override name = 'UnknownMutatorError'

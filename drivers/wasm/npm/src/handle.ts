@@ -2,7 +2,7 @@
 
 import type { CoreReply } from './core.js'
 import type { Engine } from './engine.js'
-import { InputError, UnsupportedError } from './errors.js'
+import { UnsupportedError, must } from './errors.js'
 import { type EventOf, type OutboxEvent } from './events.js'
 import { toJson } from './json.js'
 import { explanation, peeked } from './peek.js'
@@ -215,18 +215,18 @@ function isDone(reply: CoreReply): boolean {
 }
 
 function checkId(id: unknown): string {
-  if (typeof id === 'string') return id
-  throw new InputError('`id` must be the id of an item: receipt.id, or one of peekOutbox().', 'id')
+  must(typeof id === 'string', 'id', 'the id of an item: receipt.id, or one of peekOutbox()')
+  return id
 }
 
 /** It is sent as a header: what a header cannot carry as it is would be refused, or changed, at every attempt. */
 function checkIdempotencyKey(key: unknown): string | undefined {
-  if (key === undefined || (typeof key === 'string' && /^(?! )[ -~]*(?<! )$/.test(key))) return key
-  throw new InputError('`idempotencyKey` must be a text of printable ASCII characters, with no space at an end: it is sent as a header.',
-    'idempotencyKey')
+  must(key === undefined || (typeof key === 'string' && /^(?! )[ -~]*(?<! )$/.test(key)), 'idempotencyKey',
+    'a text of printable ASCII characters, with no space at an end: it is sent as a header')
+  return key
 }
 
 function checkReason(reason: unknown): string {
-  if (typeof reason === 'string') return reason
-  throw new InputError('`reason` must be a text, such as \'auth\'.', 'reason')
+  must(typeof reason === 'string', 'reason', 'a text, such as \'auth\'')
+  return reason
 }

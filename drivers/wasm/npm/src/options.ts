@@ -1,12 +1,14 @@
 // The options of an outbox, and what the core is told of them.
 
 import type { WasmSource } from './core.js'
-import { InputError, UnsupportedError } from './errors.js'
+import { UnsupportedError, must } from './errors.js'
 import type { ClockPort, LeaderElection } from './ports.js'
 import type { KeyExtractor, MutatorConfig } from './registry.js'
 import type { Storage, StorageAdapter } from './storage/types.js'
 import type { BeforeRetry, OnlineDetector } from './types.js'
 import type { OutboxView } from './view-port.js'
+
+export const DEFAULT_NAME = 'outbox'
 
 /** The settings of an outbox. Those of all tabs should agree; none of them is unsafe if not. */
 export interface OutboxOptions {
@@ -26,7 +28,11 @@ export interface OutboxOptions {
   readonly keyExtractor?: KeyExtractor
   /** Default `indexedDbAdapter()`. Memory only if you choose it (R1). */
   readonly storage?: Storage
-  /** Default `'auto'`: Web Locks, else leases over BroadcastChannel, else alone (R26). */
+  /**
+   * Default `'auto'`: Web Locks, else leases over BroadcastChannel, else alone (R26). Give all tabs the same: leaders of two
+   * kinds do not know of each other and fence each other off, which loses nothing and sends next to nothing, and some of it twice.
+   * So `'none'` is for a store that one tab alone opens.
+   */
   readonly leaderElection?: 'auto' | 'web-locks' | 'broadcast-channel' | 'none' | LeaderElection
   /** Instead of the page's `online` and `offline` events (R8). */
   readonly onlineDetector?: OnlineDetector
@@ -84,33 +90,27 @@ export function coreConfig(options: OutboxOptions, mutators: Record<string, Muta
 
 /** Limits are the core's to check; that it is a number is not. */
 export function checkWhole(value: unknown, field: string): void {
-  if (value === undefined || (Number.isSafeInteger(value) && (value as number) >= 0)) return
-  throw new InputError(`\`${field}\` must be a whole number, not negative.`, field)
+  must(value === undefined || (Number.isSafeInteger(value) && (value as number) >= 0), field, 'a whole number, not negative')
 }
 
 /** Refuses what can be refused before anything is opened. */
 export function checkOptions(options: OutboxOptions): void {
   for (const hook of ['beforeRetry', 'keyExtractor'] as const) {
-    if (options[hook] !== undefined && typeof options[hook] !== 'function') {
-      throw new InputError(`\`${hook}\` must be a function.`, hook)
-    }
+    must(options[hook] === undefined || typeof options[hook] === 'function', hook, 'a function')
   }
   for (const number of ['maxConcurrency', 'timeout', 'maxArgsBytes'] as const) checkWhole(options[number], number)
-  if (options.jitter !== undefined && typeof options.jitter !== 'boolean') {
-    throw new InputError('`jitter` must be true or false.', 'jitter')
-  }
-  if (options.view !== undefined && typeof options.view?.connect !== 'function') {
-    throw new InputError('`view` must be a view layer, such as tanstackDb({ createTransaction, collections }).', 'view')
-  }
-  if (options.name !== undefined && (typeof options.name !== 'string' || options.name === '')) {
-    throw new InputError('`name` must be a text that is not empty, such as one per user.', 'name')
-  }
-  const { leaderElection = 'auto' } = options
+  const { jitter = true, name = DEFAULT_NAME, view, onlineDetector, leaderElection = 'auto' } = options
+  must(typeof jitter === 'boolean', 'jitter', 'true or false')
+  must(view === undefined || typeof view?.connect === 'function', 'view',
+    'a view layer, such as tanstackDb({ createTransaction, collections })')
+  must(typeof name === 'string' && name !== '' && new TextEncoder().encode(name).length <= 256, 'name',
+    'a text of 1 to 256 bytes, such as one per user')
+  must(onlineDetector === undefined
+    || (typeof onlineDetector?.isOnline === 'function' && typeof onlineDetector.subscribe === 'function'), 'onlineDetector',
+  'an object with isOnline and subscribe')
   const known = ['auto', 'web-locks', 'broadcast-channel', 'none']
-  if (typeof leaderElection === 'string' ? !known.includes(leaderElection) : typeof leaderElection?.start !== 'function') {
-    throw new InputError(`\`leaderElection\` must be one of ${known.join(', ')}, or an object with start, resign, steal, stop.`,
-      'leaderElection')
-  }
+  must(typeof leaderElection === 'string' ? known.includes(leaderElection) : typeof leaderElection?.start === 'function',
+    'leaderElection', `one of ${known.join(', ')}, or an object with start, resign, steal, stop`)
 }
 
 /** How this outbox elects its leader. `webLocks` makes an election over Web Locks, where there are any. */

@@ -7,14 +7,20 @@ import type { OnlineDetector } from './types.js'
 /** Watches the page; `changed` is called whenever the connectivity may have changed. */
 export function watching(detector: OnlineDetector | undefined, changed: () => void): (on: PageEvents) => () => void {
   return (on) => {
+    let isOver = false
     const online = (is: boolean) => {
+      // A detector of the app's may go on after its end.
+      if (isOver) return
       on.online(is)
       changed()
     }
     if (detector === undefined) return watchPage({ ...on, online })
     const ends = [watchPage({ ...on, online: () => {} }), detector.subscribe(online)]
     if (!detector.isOnline()) online(false)
-    return () => { for (const end of ends) end() }
+    return () => {
+      isOver = true
+      for (const end of ends) end()
+    }
   }
 }
 

@@ -1,6 +1,6 @@
 // The app's mutators by name: what the core is told of them, their keys (R7), and upgrades of stored args (R23).
 
-import { InputError, UnknownMutatorError } from './errors.js'
+import { UnknownMutatorError, must } from './errors.js'
 import { checkWhole } from './options.js'
 import type { KeyLike, MutatorObject, Mutators } from './types.js'
 
@@ -22,9 +22,7 @@ export class Registry {
   keyExtractor: KeyExtractor | undefined
 
   register(mutators: Mutators): void {
-    if (typeof mutators !== 'object' || mutators === null) {
-      throw new InputError('`mutators` must be an object of mutators by name.', 'mutators')
-    }
+    must(typeof mutators === 'object' && mutators !== null, 'mutators', 'an object of mutators by name')
     const checked = Object.entries(mutators).map(([name, mutator]) => [name, normalised(name, mutator)] as const)
     for (const [name, mutator] of checked) {
       this.mutators.set(name, mutator)
@@ -57,9 +55,7 @@ export class Registry {
   /** The key of a new item, as far as the call, the mutator or the extractor has one; else the core derives it (R7). */
   keyOf(name: string, args: unknown, given: KeyLike): string[] | undefined {
     const fromCall = keys(given)
-    if (fromCall === undefined && given !== undefined && given !== null) {
-      throw new InputError('`key` must be a string, an integer, or an array of these.', 'key')
-    }
+    must(fromCall !== undefined || given === undefined || given === null, 'key', 'a string, an integer, or an array of these')
     return fromCall ?? keys(this.expect(name).key?.(args)) ?? keys(this.keyExtractor?.(name, args))
   }
 
@@ -84,16 +80,13 @@ function keys(given: KeyLike): string[] | undefined {
 function normalised(name: string, mutator: Mutators[string]): MutatorObject {
   const where = `mutators.${name}`
   const object = typeof mutator === 'function' ? { mutate: mutator } : mutator
-  if (typeof object !== 'object' || object === null || typeof object.mutate !== 'function') {
-    throw new InputError(`\`${where}\` must be a function, or an object with a function \`mutate\`.`, where)
-  }
+  must(typeof object === 'object' && typeof object?.mutate === 'function', where, 'a function, or an object with a function `mutate`')
   for (const hook of ['optimistic', 'confirmed', 'upgrade', 'key'] as const) {
-    if (object[hook] !== undefined && typeof object[hook] !== 'function') {
-      throw new InputError(`\`${where}.${hook}\` must be a function.`, `${where}.${hook}`)
-    }
+    must(object[hook] === undefined || typeof object[hook] === 'function', `${where}.${hook}`, 'a function')
   }
   checkWhole(object.timeout, `${where}.timeout`)
   if (object.retry !== undefined) checkWhole(object.retry.maxAttempts ?? null, `${where}.retry.maxAttempts`)
+  must(['park', 'drop', undefined].includes(object.retry?.then), `${where}.retry.then`, 'park or drop')
   return object
 }
 

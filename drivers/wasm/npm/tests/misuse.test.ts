@@ -91,6 +91,25 @@ test('options of the wrong kind are refused by their name', () => {
   refused({ mutators: undefined }, 'mutators')
   refused({ mutators: { m: { mutate: async () => 1, timeout: '5' } } }, 'mutators.m.timeout')
   refused({ mutators: { m: { mutate: async () => 1, retry: {} } } }, 'mutators.m.retry.maxAttempts')
+  refused({ mutators: { m: { mutate: async () => 1, retry: { maxAttempts: 1, then: 'dropp' } } } }, 'mutators.m.retry.then')
+  refused({ onlineDetector: {} }, 'onlineDetector')
+  refused({ name: 'é'.repeat(129) }, 'name')
+})
+
+test('a hook that comes with a later start than the first is refused, not forgotten', async () => {
+  const options = { name: 'hook', storage: memoryAdapter(), mutators: { m: async () => 1 } }
+  const outbox = kept(createOutbox(options))
+  await outbox.ready
+  expect(() => createOutbox({ ...options, beforeRetry: (items) => items })).toThrow('give it to the first start')
+})
+
+test('a detector that goes on after its end harms nobody', async () => {
+  let tell!: (online: boolean) => void
+  const onlineDetector = { isOnline: () => true, subscribe: (changed: typeof tell) => { tell = changed; return () => {} } }
+  const outbox = createOutbox({ name: 'detector', storage: memoryAdapter(), mutators: {}, onlineDetector })
+  await outbox.ready
+  await outbox.dispose()
+  tell(false)
 })
 
 test('what is stored while the outbox is being deleted is the new one\'s, and stays', async () => {

@@ -1,6 +1,6 @@
 // The storage interface: what `storage` may be, for stores of one's own.
 
-import { InputError } from '../errors.js'
+import { must } from '../errors.js'
 
 /** What a leader's request must match exactly, else it is refused as `fenced` (R27). */
 export interface Fence {
@@ -107,9 +107,8 @@ let count = 0
 
 /** The adapter in what the app gave. */
 export function adapterOf(storage: Storage): StorageAdapter {
-  if (typeof storage !== 'object' || storage === null) {
-    throw new InputError('`storage` must be an adapter, such as indexedDbAdapter() or memoryAdapter(), or an object like one.', 'storage')
-  }
+  must(typeof storage === 'object' && storage !== null, 'storage',
+    'an adapter, such as indexedDbAdapter() or memoryAdapter(), or an object like one')
   if ('connect' in storage) return storage
   const known = own.get(storage) ?? { location: `own-${++count}`, shared: true, overlaps: false, connect: () => storage }
   own.set(storage, known)
