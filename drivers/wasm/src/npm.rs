@@ -31,7 +31,6 @@ use crate::{
     clock::{Clock, ClockPort},
     engine::{App, Engine, Parts, Stopped},
     leadership::{Claim, ElectionPort},
-    page::trigger,
     store::{Backend, StoragePort},
 };
 
@@ -245,16 +244,6 @@ impl Core {
         self.engine.feed(Input::Answered { ask: AskId(u64::from(ask)), verdicts });
     }
 
-    /// The page became visible (0) or was focused (1) (R13).
-    pub fn wake(&self, kind: u32) {
-        self.tell(Input::Wake(trigger(kind)));
-    }
-
-    /// The connectivity changed (R8).
-    pub fn online(&self, is: bool) {
-        self.tell(Input::Online(is));
-    }
-
     /// The pending items: each as in `dispatch`, with its `place`, its `state` (R19) and, for people, what
     /// that means (`says`).
     pub fn pending(&self) -> String {
@@ -281,11 +270,6 @@ impl Core {
     /// The pause reasons, as a list (R20).
     pub fn paused(&self) -> String {
         self.engine.look(|outbox| array(outbox.paused().map(wire::to_json)))
-    }
-
-    /// Whether this replica leads (R26).
-    pub fn leading(&self) -> bool {
-        self.engine.look(Outbox::is_leading)
     }
 
     /// What a `Retry-After` header asks for, in milliseconds from now (R11). With the answer's `Date`, a
@@ -320,12 +304,6 @@ impl Core {
         match input(call) {
             Ok(input) => self.engine.feed(input),
             Err(error) => self.app.reply(call, Err(error.into())),
-        }
-    }
-
-    fn tell(&self, input: Input) {
-        if self.engine.is_serving() {
-            self.engine.feed(input);
         }
     }
 

@@ -43,12 +43,23 @@ function buildWasm() {
     '--no-typescript', '--omit-default-module-path', '--out-dir', wasmDir, '--out-name', 'outbox_wasm'])
   const wasm = join(wasmDir, 'outbox.wasm')
   // The features that every browser above our floor has; with all of them some could not load it.
-  run(join(here, 'node_modules/.bin/wasm-opt'), ['-Oz', '-Oz', '--low-memory-unused', '--strip-debug', '--strip-producers', '--enable-bulk-memory',
+  const optimised = ['-Oz', '-Oz', '--low-memory-unused', '--strip-debug', '--strip-producers', '--enable-bulk-memory',
     '--enable-mutable-globals', '--enable-nontrapping-float-to-int', '--enable-reference-types', '--enable-sign-ext',
-    '--enable-multivalue', join(wasmDir, 'outbox_wasm_bg.wasm'), '-o', wasm])
+    '--enable-multivalue', '--minify-imports-and-exports-and-modules', join(wasmDir, 'outbox_wasm_bg.wasm'), '-o', wasm]
+  shortenNames(JSON.parse(execFileSync(join(here, 'node_modules/.bin/wasm-opt'), optimised, { encoding: 'utf8' })))
   const packed = gzipSync(readFileSync(wasm), { level: 9 })
   writeFileSync(`${wasm}.gz.base64`, packed.toString('base64'))
   writeFileSync(stamp, madeOf)
+}
+
+/** Gives the glue the names that wasm-opt gave the wasm: those of wasm-bindgen are long, and half of each is a hash. */
+function shortenNames({ imports, exports }) {
+  const short = new Map([...imports.map(([, name, to]) => [name, to]), ...exports])
+  const glue = join(wasmDir, 'outbox_wasm.js')
+  const text = readFileSync(glue, 'utf8')
+    .replace(/(?<=\bwasm\.)\w+|\b__wb\w+(?=: )/g, (name) => short.get(name) ?? name)
+    .replace('"./outbox_wasm_bg.js"', '"a"')
+  writeFileSync(glue, text)
 }
 
 function hashOf(...files) {
