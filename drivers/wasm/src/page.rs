@@ -62,7 +62,7 @@ impl Drop for Page {
 }
 
 /// 0: the page became visible; else it was focused.
-pub(crate) fn trigger(kind: u32) -> Trigger {
+fn trigger(kind: u32) -> Trigger {
     if kind == 0 { Trigger::Visible } else { Trigger::Focus }
 }
 
