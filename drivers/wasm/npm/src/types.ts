@@ -8,7 +8,8 @@ type NoJson = bigint | symbol | Date | RegExp | Error | Promise<unknown> | ((...
 
 /** `T` if JSON can carry it; else a type that is assignable from nothing and names the culprit. */
 export type JsonArgs<T> = unknown extends T ? T
-  : T extends string | number | boolean | null | undefined ? T
+  // First, also because types that hold themselves, as `Json` does, need not be walked.
+  : T extends Json | undefined ? T
   : T extends NoJson ? { 'outbox: JSON cannot carry this': T }
   : T extends readonly unknown[] ? { [K in keyof T]: number extends T['length'] ? Element<T[K]> : JsonArgs<T[K]> }
   : { [K in keyof T]: JsonArgs<T[K]> }

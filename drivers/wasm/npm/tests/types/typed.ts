@@ -1,6 +1,6 @@
 // Names, args and results from the registry; what JSON cannot carry is a type error.
 
-import { registerOfflineMutators, createOutbox, defineMutators, type Attempt, type MutatorObject } from 'outbox-offline'
+import { registerOfflineMutators, createOutbox, defineMutators, type Attempt, type Json, type MutatorObject } from 'outbox-offline'
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true : false
 const ok = <T extends true>() => {}
 interface Todo { id: string; text: string; due?: string }
@@ -29,3 +29,10 @@ defineMutators({ bad: { mutate: async (_: Attempt<{ id: string; f: { cb: () => v
 // inference by object without annotation of optimistic's args: via MutatorObject
 const typed: MutatorObject<Todo, void> = { mutate: async () => {}, optimistic(a) { a.text.length } }
 createOutbox({ mutators: { typed } }).mutate.typed({ id: '1', text: 'q' })
+// types that hold themselves, and the package's own
+type Nested = string | Nested[]
+const nesting = defineMutators({
+  json: async ({ args }: Attempt<{ data: Json }>) => args.data,
+  nested: async ({ args }: Attempt<Nested>) => args,
+})
+await createOutbox({ mutators: nesting }).mutate.json({ data: [{ a: null }] })
