@@ -1,7 +1,7 @@
 // `beforeRetry`: asks the app's hook, and turns the list it gives back into the core's verdicts (R17).
 
 import type { CoreItem } from './core.js'
-import { InputError } from './errors.js'
+import { InputError, must } from './errors.js'
 import { toJson } from './json.js'
 import type { BeforeRetry, RetryItem } from './types.js'
 
@@ -87,7 +87,11 @@ function compare(item: Squashing, was: Texts): string {
   }
   const parts: string[] = []
   if (is.args !== was.args) parts.push(`"args":${is.args}`)
-  if (is.key !== was.key) parts.push(`"key":${JSON.stringify(typeof item.key === 'string' ? [item.key] : item.key)}`)
+  if (is.key !== was.key) {
+    const key = typeof item.key === 'string' ? [item.key] : item.key
+    must(Array.isArray(key) && key.every((one) => typeof one === 'string'), `beforeRetry item ${item.id}: key`, 'a string, or a list of strings')
+    parts.push(`"key":${JSON.stringify(key)}`)
+  }
   // `null` would mean "as it was".
   if (is.metadata !== was.metadata) parts.push(`"metadata":${is.metadata === 'null' ? '{}' : is.metadata}`)
   return parts.length === 0 ? '"keep"' : `{"rewrite":{${parts.join(',')}}}`

@@ -81,6 +81,8 @@ function brandBody(response: Response): Response {
     }
     Object.defineProperty(response, method, { value: branded, configurable: true, writable: true })
   }
+  const { clone } = response
+  Object.defineProperty(response, 'clone', { value: () => brandBody(clone.call(response)), configurable: true, writable: true })
   return response
 }
 

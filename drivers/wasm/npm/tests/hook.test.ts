@@ -44,4 +44,7 @@ test('new ids, items twice and other changes are refused', async () => {
   expect(await problem((items) => [{ ...items[0]!, retryCount: 0 }])).toMatch('more of a than')
   expect(await problem((items) => [{ ...items[0]!, args: { f: () => 1 } }])).toMatch('args.f` is a function')
   expect(await problem(() => undefined as never)).toMatch('must return the list')
+  for (const key of [5, [7], undefined]) {
+    expect(await problem((items) => [{ ...items[0]!, key: key as never }])).toMatch('key` must be a string, or a list of strings')
+  }
 })

@@ -46,6 +46,8 @@ test('no answer and half an answer are transport; a wrong address and a wrong bo
     const broken = await fetching()(`${address}/break`)
     if (read in broken) expect(classOf(await thrown(broken[read]()))).toBe('transport')
   }
+  const copy = (await fetching()(`${address}/break`)).clone()
+  expect(classOf(await thrown(copy.json()))).toBe('transport')
   const mistake = await thrown(fetching()('http://'))
   expect(mistake).toBeInstanceOf(TypeError)
   expect(classOf(mistake)).toBe('retry')
