@@ -52,11 +52,16 @@ pub(crate) enum Claim {
     Alone,
 }
 
+/// A replica that should be alone and lost its lead is not alone, or its store does not work: it leads again
+/// after so long. Two that did so at once would fence each other off at every step.
+const AGAIN_MS: u64 = 5_000;
+
 /// This replica's claim to lead.
 pub(crate) enum Leadership {
     Port(Queue),
     Leases(Box<Leases>),
-    Alone,
+    /// Rings when it is to lead again.
+    Alone(Alarm),
 }
 
 /// A place in the queue of a port.
@@ -85,15 +90,20 @@ impl Leadership {
         match claim {
             Claim::Port(port) => Self::Port(Queue::new(port, name, replica, engine)),
             Claim::Leases => Self::Leases(Box::new(Leases::new(replica, clock, engine))),
-            Claim::Alone => Self::Alone,
+            Claim::Alone => Self::alone(clock, engine),
         }
+    }
+
+    fn alone(clock: &Clock, engine: &Weak<Engine>) -> Self {
+        let engine = Weak::clone(engine);
+        Self::Alone(Alarm::new(clock.clone(), move || feed(&engine, Input::Elected)))
     }
 
     /// What decides: this, unless the host has refused it.
     fn in_force(&self) -> &Self {
         match self {
             Self::Port(queue) => queue.instead.get().map_or(self, |instead| instead),
-            Self::Leases(_) | Self::Alone => self,
+            Self::Leases(_) | Self::Alone(_) => self,
         }
     }
 
@@ -101,7 +111,11 @@ impl Leadership {
     fn refused(&self, engine: &Engine) {
         let Self::Port(queue) = self else { return };
         let leases = || Leases::new(&queue.replica, engine.clock(), &engine.weak());
-        let instead = if engine.has_channel() { Self::Leases(Box::new(leases())) } else { Self::Alone };
+        let instead = if engine.has_channel() {
+            Self::Leases(Box::new(leases()))
+        } else {
+            Self::alone(engine.clock(), &engine.weak())
+        };
         if queue.instead.set(Box::new(instead)).is_ok() {
             self.start(engine);
         }
@@ -111,7 +125,7 @@ impl Leadership {
         match self.in_force() {
             Self::Port(queue) => told(queue.port.start(&queue.name, &queue.replica, &queue.callbacks)),
             Self::Leases(leases) => leases.step(engine, ElectionInput::Started),
-            Self::Alone => engine.feed(Input::Elected),
+            Self::Alone(_) => engine.feed(Input::Elected),
         }
     }
 
@@ -120,7 +134,7 @@ impl Leadership {
         match self.in_force() {
             Self::Port(queue) => told(queue.port.resign()),
             Self::Leases(leases) => leases.step(engine, ElectionInput::Resign),
-            Self::Alone => engine.feed(Input::Elected),
+            Self::Alone(again) => again.set(Some(engine.clock().now().plus_ms(AGAIN_MS))),
         }
     }
 
@@ -139,7 +153,7 @@ impl Leadership {
                 engine.feed(Input::Deposed);
             }
             Self::Leases(leases) => leases.step(engine, ElectionInput::Stop),
-            Self::Alone => {}
+            Self::Alone(_) => {}
         }
     }
 
@@ -147,7 +161,7 @@ impl Leadership {
     pub(crate) fn back(&self, engine: &Engine) {
         match self.in_force() {
             Self::Port(_) | Self::Leases(_) => self.start(engine),
-            Self::Alone => {}
+            Self::Alone(_) => {}
         }
     }
 
@@ -155,14 +169,14 @@ impl Leadership {
         match self.in_force() {
             Self::Port(queue) => told(queue.port.stop()),
             Self::Leases(leases) => leases.step(engine, ElectionInput::Stop),
-            Self::Alone => {}
+            Self::Alone(again) => again.set(None),
         }
     }
 
     pub(crate) fn leases(&self) -> Option<&Leases> {
         match self.in_force() {
             Self::Leases(leases) => Some(leases),
-            Self::Port(_) | Self::Alone => None,
+            Self::Port(_) | Self::Alone(_) => None,
         }
     }
 }

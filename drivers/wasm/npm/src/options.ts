@@ -30,8 +30,8 @@ export interface OutboxOptions {
   readonly storage?: Storage
   /**
    * Default `'auto'`: Web Locks, else leases over BroadcastChannel, else alone (R26). Give all tabs the same: leaders of two
-   * kinds do not know of each other and fence each other off, which loses nothing and sends next to nothing, and some of it twice.
-   * So `'none'` is for a store that one tab alone opens.
+   * kinds do not know of each other, and fence each other off every few seconds; nothing is lost, but an attempt under way
+   * is cancelled, and repeated. So `'none'` is for a store that one tab alone opens.
    */
   readonly leaderElection?: 'auto' | 'web-locks' | 'broadcast-channel' | 'none' | LeaderElection
   /** Instead of the page's `online` and `offline` events (R8). */
