@@ -184,15 +184,20 @@ impl Request {
 
     /// The input that a rejected promise comes to.
     pub(crate) fn failed(&self, thrown: JsValue) -> Input {
+        let error = match self {
+            Self::Acquire { .. } | Self::Load { .. } => failure(thrown),
+            // Anything that was not meant may have come after the commit.
+            Self::Persist { .. } => read_failure(&thrown).unwrap_or(StorageError::Unknown),
+        };
+        let bears_a_fence =
+            matches!(self, Self::Load { fence: Some(_), .. } | Self::Persist { fence: Some(_), .. });
+        // The core would ask again at once, and be told the same.
+        let is_nonsense = error == StorageError::Fenced && !bears_a_fence;
+        let cause = String::from("the storage fences off what bears no fence");
+        let error = if is_nonsense { StorageError::Unavailable { cause } } else { error };
         match self {
-            Self::Acquire { op } | Self::Load { op, .. } => {
-                Input::Loaded { op: *op, result: Err(failure(thrown)) }
-            }
-            Self::Persist { op, .. } => {
-                // Anything that was not meant may have come after the commit.
-                let error = read_failure(&thrown).unwrap_or(StorageError::Unknown);
-                Input::Persisted { op: *op, result: Err(error) }
-            }
+            Self::Acquire { op } | Self::Load { op, .. } => Input::Loaded { op: *op, result: Err(error) },
+            Self::Persist { op, .. } => Input::Persisted { op: *op, result: Err(error) },
         }
     }
 

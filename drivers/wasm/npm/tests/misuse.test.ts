@@ -103,6 +103,27 @@ test('a hook that comes with a later start than the first is refused, not forgot
   expect(() => createOutbox({ ...options, beforeRetry: (items) => items })).toThrow('give it to the first start')
 })
 
+test.each(['whoever leads it', 'everybody'])('a store that fences off %s is asked every few seconds, not without a pause', async (whom) => {
+  const storage = memoryAdapter().connect()
+  const asked = vi.fn()
+  const acquired = vi.fn(storage.acquire.bind(storage))
+  const { persist } = storage
+  Object.assign(storage, {
+    acquire: acquired,
+    persist: (...[fence, writes]: Parameters<typeof persist>) => {
+      asked()
+      if (fence === undefined && whom !== 'everybody') return persist.call(storage, fence, writes)
+      return Promise.reject(Object.assign(new Error('not you'), { code: 'fenced' }))
+    },
+  })
+  const outbox = kept(createTestOutbox({ storage, leaderElection: 'none', mutators: { m: async () => 1 } }))
+  const stored = outbox.mutate.m(1).catch((error: unknown) => error)
+  await outbox.advance(60_000)
+  if (whom === 'everybody') expect(await stored).toMatchObject({ code: 'unavailable' })
+  else expect(acquired.mock.calls.length).toBeGreaterThan(5)
+  for (const { mock } of [acquired, asked]) expect(mock.calls.length).toBeLessThan(20)
+})
+
 test('a detector that goes on after its end harms nobody', async () => {
   let tell!: (online: boolean) => void
   const onlineDetector = { isOnline: () => true, subscribe: (changed: typeof tell) => { tell = changed; return () => {} } }
