@@ -251,7 +251,8 @@ impl Story {
             let removed = done || (dead && !stored.contains(id));
             let ended = removed && (model.live.remove(id) | model.ended.remove(id));
             // It may be removed before the ack of its enqueue comes.
-            if ended || (done && model.asked.contains_key(id)) {
+            let was_stored = done || world.place_of(id).is_some();
+            if ended || (removed && was_stored && model.asked.contains_key(id)) {
                 model.gone.insert(id.clone(), "removed");
             }
             reply.is_none() && !dead
