@@ -39,9 +39,9 @@ pub(super) struct Journal {
     pub(super) want: Want,
     /// The last request was a read, so a write goes first.
     read_last: bool,
-    /// A load of all that changed went before what is to be verified, so that goes first: while others
-    /// write, there is always more that changed.
-    verify_next: bool,
+    /// A load of all that changed went before rows that are wanted by their places, so those go first: while
+    /// others write, there is always more that changed.
+    places_next: bool,
 
     // After a failure.
     /// Each class goes alone.
@@ -89,22 +89,25 @@ impl Want {
     }
 
     /// The next load, and the part of these wants that it serves; they are taken out. Something is wanted.
-    fn next_load(&mut self, known: Option<&Known>, verify_next: bool) -> (Scope, Self) {
+    /// Rows that are wanted by their places come after what changed, or before it if `places_next`.
+    fn next_load(&mut self, known: Option<&Known>, places_next: bool) -> (Scope, Self) {
         let places = |seqs: &Sorted<Seq>| Scope::Items(seqs.iter().copied().collect());
-        if !self.verify.is_empty() && (verify_next || !self.is_broad()) {
-            let verify = core::mem::take(&mut self.verify);
+        let by_place = places_next || !self.is_broad();
+        let verify = core::mem::take(&mut self.verify);
+        if by_place && !verify.is_empty() {
             return (places(&verify), Self { verify, ..Self::default() });
         }
-        let (verify, items) = (core::mem::take(&mut self.verify), core::mem::take(&mut self.items));
+        let items = core::mem::take(&mut self.items);
         let (scope, served) = match known.filter(|_| !self.full) {
             None => (Scope::Full, core::mem::take(self)),
-            // What a poke names is changed no more for who asks what changed since, unless it is new: so what
-            // it put is read first (R28).
-            Some(known) if self.is_broad() && !items.iter().any(|seq| *seq <= known.through) => {
-                let since = Scope::Since { change: known.change, through: known.through };
-                (since, core::mem::take(self))
+            Some(_) if by_place && !items.is_empty() => (places(&items), Self { items, ..Self::default() }),
+            Some(known) => {
+                let served = core::mem::take(self);
+                // The poke that named them moved the counter past them: unless they are new, they are not
+                // among what changed since (R28).
+                self.items.extend(items.into_iter().filter(|seq| *seq <= known.through));
+                (Scope::Since { change: known.change, through: known.through }, served)
             }
-            Some(_) => (places(&items), Self { items, ..Self::default() }),
         };
         self.verify = verify;
         (scope, served)
@@ -410,8 +413,8 @@ impl Outbox {
             fx.push(Effect::Acquire { op });
             return true;
         }
-        let (scope, served) = want.next_load(self.known.as_ref(), self.journal.verify_next);
-        self.journal.verify_next = served.is_broad() && !want.verify.is_empty();
+        let (scope, served) = want.next_load(self.known.as_ref(), self.journal.places_next);
+        self.journal.places_next = served.is_broad() && !(want.verify.is_empty() && want.items.is_empty());
         let fence = self.fence();
         let op = self.begin(Kind::Load(served));
         fx.push(Effect::Load { op, fence, scope });

@@ -8,12 +8,12 @@
 //!   own ack, else a read that found the item.
 //!
 //! The exception (R5): while a claim or bury of this page is refused for want of space, one item may be sent
-//! after such a read alone; the next only once that item is gone, or written.
+//! after such a read alone; the next only once that item is gone, or written, or parked as used up.
 
 use std::collections::BTreeMap;
 
 use outbox::{
-    AttemptId, Effect, Epoch, Input, Seq,
+    AttemptId, Effect, Epoch, Event, Input, Seq,
     storage::{Fence, OpId, StorageError, StoreId, Write},
 };
 
@@ -74,6 +74,11 @@ impl Oracle for Claim {
                 if tab.putting.take_if(|putting| putting == op).is_some() {
                     tab.full = matches!(result, Err(StorageError::Full)) || (tab.full && result.is_err());
                 }
+            }
+            Moment::Effect { tab, effect: Effect::Notify(Event::Parked { id, .. }) } => {
+                let tab = self.tabs.entry(*tab).or_default();
+                let is_parked = |seq| known.row(seq).is_some_and(|row| row.id() == Some(id));
+                tab.unclaimed.take_if(|(seq, _)| is_parked(*seq));
             }
             Moment::Effect { tab, effect: Effect::Dispatch { attempt, .. } } => {
                 return self.dispatched(known, *tab, *attempt);
