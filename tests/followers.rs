@@ -246,6 +246,19 @@ fn a_refusal_is_told_to_all_and_its_record_known_to_all() {
 }
 
 #[test]
+fn a_refusal_is_told_to_who_looked_for_its_item_a_moment_later() {
+    let mut world = World::shared(2);
+    world.enqueue(1, "a", "a");
+    world.hold_mail();
+    // The poke that tells of this makes r1 look, when the item is refused already.
+    world.fail_and_wait("a", server());
+    world.fail("a", refused());
+    world.deliver_mail();
+    assert_eq!(world.settled(1, "a"), [Outcome::Dropped { error: refusal() }]);
+    assert!(world.shown(1).is_empty());
+}
+
+#[test]
 fn a_replica_that_starts_late_knows_all() {
     let mut world = World::shared(1);
     for id in ["a", "b", "c"] {

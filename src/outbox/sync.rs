@@ -159,12 +159,18 @@ impl Outbox {
 
     /// Takes over the rows that were asked for by place.
     fn apply_items(&mut self, snapshot: Snapshot, fx: &mut Effects) {
-        let Contents::Part { rows, gone, .. } = snapshot.contents else {
+        let Contents::Part { rows, mut gone, .. } = snapshot.contents else {
             return self.apply(snapshot, false, fx);
         };
         let before = self.through();
         let mut seen: Sorted<Seq> = rows.iter().map(|row| row.seq).collect();
         seen.extend(gone.iter().map(|gone| gone.seq));
+        if !self.is_leading() {
+            // A failure record may tell how these ended, and comes with what changed since (R15, R29).
+            let all = gone.len();
+            gone.retain(|gone| gone.outcome.is_some() || !self.entries.contains(gone.seq));
+            self.journal.want.since |= gone.len() < all;
+        }
         // Has the other item of that id ended? A full load tells.
         self.journal.want.full |= !self.merge_all(rows, gone, false, fx).is_empty();
         for seq in seen {

@@ -6,14 +6,15 @@
 //! |---|---|
 //! | the end of an input with a `View` effect, and now and then | the folded list, with [`Outbox::pending`] |
 //! | the end of an accepted enqueue, or retry of a failure [one up to date] | that its item was shown in it |
-//! | the end of a load's answer | the folded list, with the rows that the store gave |
+//! | the end of a load's answer | the folded list, with the rows that the store gave [rows that a follower asked for |
+//! | | by their places, and that are gone, may go with its next load, which tells how they ended] |
 
 use std::collections::BTreeSet;
 
 use outbox::{
     CallId, Effect, Input, Item, ItemId, Outbox, Place, Seq, ViewChange,
     record::{self, Decoded},
-    storage::{Contents, Gone, Row, Snapshot, StoreId},
+    storage::{Contents, Gone, Row, Scope, Snapshot, StoreId},
 };
 
 use super::{Facts, Oracle, per_tab::PerTab};
@@ -44,6 +45,10 @@ struct Shown {
     due: Option<(CallId, ItemId)>,
     /// What the input under way has read.
     read: Read,
+    /// The last load asked for rows by their places.
+    by_place: bool,
+    /// What such a load said is gone, and not how it ended: the next load of what changed tells.
+    untold: Vec<Seq>,
     /// The store that the page knows.
     store: Option<StoreId>,
     /// Failure records whose mutator was registered after they were read: they are read again first (R23).
@@ -75,6 +80,9 @@ impl Oracle for View {
             Moment::Opened { tab, .. } => self.pages.opened(*tab),
             Moment::Input { tab, input } => self.pages.of(*tab).given(world.page(*tab), input),
             Moment::Effect { tab, effect: Effect::View(change) } => self.pages.of(*tab).changes(change),
+            Moment::Effect { tab, effect: Effect::Load { scope, .. } } => {
+                self.pages.of(*tab).by_place = matches!(scope, Scope::Items(_));
+            }
             Moment::Effect { tab, effect: Effect::Reply { call, .. } } => {
                 let shown = self.pages.of(*tab);
                 shown.due.take_if(|(due, _)| due == call);
@@ -116,11 +124,23 @@ impl Shown {
         }
         if let Input::Loaded { result: Ok(snapshot), .. } = input {
             self.loaded(snapshot);
+            if !self.by_place {
+                self.read.gone.append(&mut self.untold);
+            } else if let Contents::Part { gone, .. } = &snapshot.contents
+                && let Some(page) = page.filter(|page| !page.outbox.is_leading())
+            {
+                let untold = gone.iter().filter(|gone| gone.outcome.is_none()).map(|gone| gone.seq);
+                self.untold.extend(untold.filter(|seq| page.view.contains_key(&Place::Stored(*seq))));
+                self.read.gone.retain(|seq| !self.untold.contains(seq));
+            }
         }
     }
 
     fn loaded(&mut self, snapshot: &Snapshot) {
         let known = self.store.is_none_or(|store| store == snapshot.store);
+        if !known {
+            self.untold.clear();
+        }
         match &snapshot.contents {
             // Of another store than the page knows: it starts over.
             Contents::Part { .. } if !known => return,
