@@ -7,8 +7,12 @@ import { test } from './fixtures.ts'
 
 const how = { plain: true, record: true }
 
-/** Changes what is stored of a text by hand: its record; or the pack of it as a whole, which then lacks its ids. */
+/**
+ * Changes what is stored of a text by hand: its record; or the pack of it as a whole, which then lacks its ids. The page
+ * that wrote it is left first: it would write it again, and does when its end takes the browser's offline state from it.
+ */
 async function tamper(tab: Tab, text: string, change: 'garbage' | 'newer' | 'pack'): Promise<void> {
+  await tab.load({ ...how, idle: true })
   await tab.page.evaluate(async ([text, change]) => {
     const db = await new Promise<IDBDatabase>((opened) => {
       const request = indexedDB.open('outbox:outbox')
@@ -32,9 +36,8 @@ async function tamper(tab: Tab, text: string, change: 'garbage' | 'newer' | 'pac
   }, [text, change] as const)
 }
 
-/** The page that wrote a record would write it again: one that reads it first is to send. */
 async function readAnew(world: World, tab: Tab): Promise<void> {
-  await tab.reload()
+  await tab.load(how)
   await tab.ready()
   await world.goOnline()
 }
